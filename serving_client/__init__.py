@@ -1,0 +1,1 @@
+"""The TF Serving API for people: no TensorFlow needed."""

@@ -1,0 +1,1 @@
+"""Live events in, predictions out, on Apache Beam."""

@@ -1,0 +1,1 @@
+"""Labelled text events to a blessed SavedModel, with TFX."""
