@@ -1,1 +1,79 @@
-"""The TF Serving API for people: no TensorFlow needed."""
+"""The TF Serving API for people: no TensorFlow needed.
+
+    from serving_client import Client
+
+    with Client("localhost:8500") as client:
+        client.wait_until_ready("sentiment")
+        answer = client.predict("sentiment", ["what a day", "meh"])
+        answer["score"]           # numpy float32[2]
+        answer.text("label")      # ["positive", "negative"]
+        answer.version            # the version that answered, e.g. 3
+
+Everything raises a leaf of `ServingError`, whose `code` is the canonical gRPC name. On the command
+line: `serving-client predict sentiment "what a day"`; in tests: `serving_client.testing`.
+"""
+
+from __future__ import annotations
+
+from serving_client.client import Client
+from serving_client.config import Ejection, Hedge, Retry, Tls
+from serving_client.errors import (
+    AbortedError,
+    AlreadyExistsError,
+    CancelledError,
+    DataLossError,
+    DeadlineExceededError,
+    FailedPreconditionError,
+    InputError,
+    InternalError,
+    InvalidArgumentError,
+    NotFoundError,
+    OutOfRangeError,
+    PermissionDeniedError,
+    ResourceExhaustedError,
+    ResponseError,
+    ServingError,
+    TensorError,
+    UnauthenticatedError,
+    UnavailableError,
+    UnimplementedError,
+    UnknownError,
+)
+from serving_client.hooks import CallHook, CallRecord
+from serving_client.metadata import ModelMetadata, Signature, TensorSpec
+from serving_client.results import Prediction, VersionStatus
+
+__all__ = [
+    "AbortedError",
+    "AlreadyExistsError",
+    "CallHook",
+    "CallRecord",
+    "CancelledError",
+    "Client",
+    "DataLossError",
+    "DeadlineExceededError",
+    "Ejection",
+    "FailedPreconditionError",
+    "Hedge",
+    "InputError",
+    "InternalError",
+    "InvalidArgumentError",
+    "ModelMetadata",
+    "NotFoundError",
+    "OutOfRangeError",
+    "PermissionDeniedError",
+    "Prediction",
+    "ResourceExhaustedError",
+    "ResponseError",
+    "Retry",
+    "ServingError",
+    "Signature",
+    "TensorError",
+    "TensorSpec",
+    "Tls",
+    "UnauthenticatedError",
+    "UnavailableError",
+    "UnimplementedError",
+    "UnknownError",
+    "VersionStatus",
+]

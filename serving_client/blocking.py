@@ -1,0 +1,101 @@
+"""Waiting, slots, name lookup and races for transports that block the caller's thread."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import socket
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from serving_client.config import ClientConfig
+from serving_client.errors import UnavailableError
+from serving_client.transport import Cancellation, run
+
+T = TypeVar("T")
+
+
+class BlockingTransport:
+    """The part of `transport.Transport` that all synchronous transports share."""
+
+    def __init__(self, config: ClientConfig) -> None:
+        self._slots = threading.BoundedSemaphore(config.max_in_flight)
+        self._racers: concurrent.futures.ThreadPoolExecutor | None = None
+        self._racers_lock = threading.Lock()
+        self._race_width = 2 * config.max_in_flight
+
+    async def sleep(self, seconds: float) -> None:
+        """Block."""
+        time.sleep(seconds)
+
+    async def acquire(self, timeout: float) -> bool:
+        """Take a slot, waiting up to `timeout` seconds."""
+        return self._slots.acquire(blocking=False) or self._slots.acquire(timeout=timeout)
+
+    def release(self) -> None:
+        """Give the slot back."""
+        self._slots.release()
+
+    async def resolve(self, host: str, port: int) -> tuple[str, ...]:
+        """Ask the system's resolver."""
+        try:
+            found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise UnavailableError(f"the name {host} cannot be resolved: {error}") from error
+        return join_addresses(found)
+
+    async def race(
+        self,
+        first: Callable[[Cancellation], Coroutine[Any, Any, T]],
+        second: Callable[[Cancellation], Coroutine[Any, Any, T] | None],
+        after: float,
+    ) -> T:
+        """Both on threads of their own; see `transport.Transport.race`."""
+        pool = self._pool()
+        runners: dict[concurrent.futures.Future[T], Cancellation] = {}
+
+        def start(make: Callable[[Cancellation], Coroutine[Any, Any, T] | None]) -> None:
+            cancellation = Cancellation()
+            work = make(cancellation)
+            if work is not None:
+                runners[pool.submit(run, work)] = cancellation
+
+        try:
+            start(first)
+            concurrent.futures.wait(runners, timeout=after)
+            if not any(future.done() for future in runners):
+                start(second)
+            error: BaseException | None = None
+            for future in concurrent.futures.as_completed(list(runners)):
+                error = future.exception()
+                if error is None:
+                    return future.result()
+            assert error is not None  # noqa: S101 - at least one future was there
+            raise error
+        finally:
+            for future, cancellation in runners.items():
+                if not future.done():
+                    cancellation.cancel()
+
+    def _pool(self) -> concurrent.futures.ThreadPoolExecutor:
+        with self._racers_lock:
+            if self._racers is None:
+                self._racers = concurrent.futures.ThreadPoolExecutor(
+                    self._race_width, thread_name_prefix="serving-client-hedge"
+                )
+            return self._racers
+
+    def close(self) -> None:
+        """Stop the threads of races."""
+        if self._racers is not None:
+            self._racers.shutdown(wait=False, cancel_futures=True)
+
+
+def join_addresses(found: list[Any]) -> tuple[str, ...]:
+    """`host:port` of each result of getaddrinfo, sorted, without repetition."""
+    joined = set()
+    for family, _, _, _, where in found:
+        host, port = where[0], where[1]
+        joined.add(f"[{host}]:{port}" if family == socket.AF_INET6 else f"{host}:{port}")
+    return tuple(sorted(joined))

@@ -1,0 +1,138 @@
+"""The synchronous client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from serving_client import addresses
+from serving_client.calls import Target
+from serving_client.config import ClientConfig, Ejection, Headers, Hedge, Retry, Tls
+from serving_client.errors import ServingError
+from serving_client.grpc_transport import GrpcTransport
+from serving_client.hooks import CallHook
+from serving_client.metadata import ModelMetadata
+from serving_client.operations import Operations
+from serving_client.results import Prediction, VersionStatus
+from serving_client.transport import run
+
+
+class Client:
+    """A client of one TF Serving, or of several that serve the same. Safe across threads.
+
+    `address` is `"host:8500"`, several of them, or `"dns:///name:8500"` (`serving_client.addresses`
+    lists all forms). Opens no connection until the first call. `timeout` is the total deadline of a
+    call in seconds, retries included; every call can override it. The other settings are explained
+    in `serving_client.config`. Close it, or use it in a `with` statement.
+    """
+
+    def __init__(
+        self,
+        address: str | Sequence[str],
+        *,
+        timeout: float = 30.0,
+        retry: Retry = Retry(),  # noqa: B008 - frozen
+        hedge: Hedge | None = None,
+        ejection: Ejection = Ejection(),  # noqa: B008 - frozen
+        max_in_flight: int = 128,
+        tls: Tls | None = None,
+        headers: Headers | None = None,
+        hooks: Sequence[CallHook] = (),
+        check: bool = True,
+        keepalive_seconds: float = 300.0,
+        keepalive_timeout_seconds: float = 20.0,
+    ) -> None:
+        self._config = ClientConfig(
+            addresses=addresses.parse(address),
+            timeout_seconds=timeout,
+            retry=retry,
+            hedge=hedge,
+            ejection=ejection,
+            max_in_flight=max_in_flight,
+            tls=tls,
+            headers={} if headers is None else headers,
+            hooks=tuple(hooks),
+            check=check,
+            keepalive_seconds=keepalive_seconds,
+            keepalive_timeout_seconds=keepalive_timeout_seconds,
+        )
+        self._transport = GrpcTransport(self._config)
+        self._operations = Operations(self._config, self._transport)
+
+    def __repr__(self) -> str:
+        return f"Client({', '.join(self._config.addresses)!r})"
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections; calls under way are cancelled. May be called twice."""
+        self._transport.close()
+
+    def predict(
+        self,
+        model: str,
+        inputs: Any,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        signature: str | None = None,
+        outputs: Sequence[str] | None = None,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Prediction:
+        """Ask `model`. Returns its outputs as numpy arrays, with the version that answered.
+
+        `inputs` is a dict of input name to str, bytes, number, (nested) list or numpy array, or
+        such a value alone for a model with one input; one text for a batch input is a batch of one.
+        Without `version` and `label` the latest version answers. `outputs` names the ones to
+        compute and return, all without it. Raises a leaf of `ServingError`.
+        """
+        target = Target(model, version, label, signature)
+        return run(self._operations.predict(target, inputs, outputs, timeout, headers))
+
+    def status(
+        self, model: str, version: int | None = None, *, timeout: float | None = None
+    ) -> tuple[VersionStatus, ...]:
+        """Every version of `model` the server knows of (or the one asked for), highest first.
+
+        NotFoundError when it never heard of it.
+        """
+        return run(self._operations.status(Target(model, version), timeout))
+
+    def metadata(
+        self,
+        model: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float | None = None,
+    ) -> ModelMetadata:
+        """The signatures of `model`: names, dtypes and shapes of inputs and outputs."""
+        return run(self._operations.metadata(Target(model, version, label), timeout))
+
+    def wait_until_ready(
+        self, model: str, version: int | None = None, *, timeout: float = 60.0
+    ) -> VersionStatus:
+        """Wait until `version` of `model` (or any version) answers, server start included.
+
+        Returns its status. DeadlineExceededError after `timeout` seconds says what was seen last;
+        FailedPreconditionError at once when every version there is has failed to load.
+        """
+        return run(self._operations.wait_until_ready(Target(model, version), timeout))
+
+    def is_ready(self, model: str, version: int | None = None, *, timeout: float = 1.0) -> bool:
+        """Whether `version` of `model` (or any version) answers right now."""
+        try:
+            return any(each.available for each in self.status(model, version, timeout=timeout))
+        except ServingError:
+            return False

@@ -1,0 +1,159 @@
+"""Every operation of a client, once, for the synchronous and the asyncio one alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from serving_client import inputs as request_inputs
+from serving_client import metadata as model_metadata
+from serving_client import protos, results, services
+from serving_client.calls import Call, Target
+from serving_client.config import ClientConfig
+from serving_client.engine import Engine
+from serving_client.errors import (
+    DeadlineExceededError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    NotFoundError,
+    ServingError,
+    UnimplementedError,
+)
+from serving_client.metadata import ModelMetadata
+from serving_client.metadata_cache import MetadataCache
+from serving_client.results import Prediction, VersionStatus
+from serving_client.transport import Transport
+
+_POLL_SECONDS = 0.1
+_LONGEST_POLL_SECONDS = 1.0
+
+
+class Operations:
+    """What a client can do, over any transport."""
+
+    def __init__(self, config: ClientConfig, transport: Transport) -> None:
+        self.config = config
+        self.engine = Engine(config, transport)
+        self._transport = transport
+        self._cache = MetadataCache()
+
+    async def predict(
+        self,
+        target: Target,
+        inputs: Any,
+        outputs: Sequence[str] | None,
+        timeout: float | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Prediction:
+        """Predict, checked against the metadata of the version that is expected to answer."""
+        deadline = self.engine.deadline(timeout)
+        known = await self._metadata_for(target, inputs, deadline)
+        try:
+            return await self._predict(target, inputs, outputs, deadline, known, headers)
+        except (InvalidArgumentError, FailedPreconditionError):
+            # The model may have moved to a version that takes other inputs.
+            if known is None or target.version is not None or self._cache.is_fresh(target):
+                raise
+            renewed = await self.metadata(target, None, deadline=deadline)
+            if renewed.version == known.version:
+                raise
+            return await self._predict(target, inputs, outputs, deadline, renewed, headers)
+
+    async def _predict(
+        self,
+        target: Target,
+        inputs: Any,
+        outputs: Sequence[str] | None,
+        deadline: float,
+        known: ModelMetadata | None,
+        headers: Mapping[str, str] | None,
+    ) -> Prediction:
+        signature = known.signature(target.signature) if known else None
+        request = protos.PredictRequest(model_spec=target.spec())
+        for name, tensor in request_inputs.build(inputs, signature).items():
+            request.inputs[name].CopyFrom(tensor)
+        if outputs is not None:
+            request.output_filter.extend(outputs)
+        call = Call(services.PREDICT, request, results.prediction, target, headers or {})
+        answer = await self.engine.execute(call, deadline)
+        if known is not None:
+            self._cache.answered(target, answer.version)
+        return answer
+
+    async def _metadata_for(
+        self, target: Target, inputs: Any, deadline: float
+    ) -> ModelMetadata | None:
+        if not self.config.check and isinstance(inputs, Mapping):
+            return None
+        known = self._cache.get(target)
+        if known is not None or self._cache.has_none:
+            return known
+        try:
+            return await self.metadata(target, None, deadline=deadline)
+        except UnimplementedError:
+            # Some proxies and older servers have no metadata: check nothing, ask no more.
+            self._cache.has_none = True
+            return None
+
+    async def metadata(
+        self, target: Target, timeout: float | None, *, deadline: float | None = None
+    ) -> ModelMetadata:
+        """GetModelMetadata, parsed; also renews what later calls are checked against."""
+        request = protos.GetModelMetadataRequest(
+            model_spec=target.spec(with_signature=False), metadata_field=["signature_def"]
+        )
+        call = Call(services.GET_MODEL_METADATA, request, model_metadata.metadata, target)
+        found = await self.engine.execute(
+            call, self.engine.deadline(timeout) if deadline is None else deadline
+        )
+        self._cache.put(target, found)
+        return found
+
+    async def status(
+        self, target: Target, timeout: float | None, *, deadline: float | None = None
+    ) -> tuple[VersionStatus, ...]:
+        """GetModelStatus: every version the server knows of, highest first."""
+        request = protos.GetModelStatusRequest(model_spec=target.spec(with_signature=False))
+        call = Call(services.GET_MODEL_STATUS, request, results.version_statuses, target)
+        return await self.engine.execute(
+            call, self.engine.deadline(timeout) if deadline is None else deadline
+        )
+
+    async def wait_until_ready(self, target: Target, timeout: float | None) -> VersionStatus:
+        """Wait for a version to be AVAILABLE; see `Client.wait_until_ready`."""
+        deadline = self.engine.deadline(timeout)
+        pause = _POLL_SECONDS
+        seen = "nothing heard from the server"
+        while True:
+            try:
+                versions = await self.status(target, None, deadline=deadline)
+            except NotFoundError as error:
+                seen = error.message
+            except ServingError as error:
+                if not error.retryable and not isinstance(error, DeadlineExceededError):
+                    raise
+                raise self._not_ready(target, f"{seen}; {error}") from error
+            else:
+                ready = [each for each in versions if each.available]
+                if ready:
+                    return ready[0]
+                seen = ", ".join(f"version {each.version} is {each.state}" for each in versions)
+                failed = [each for each in versions if each.failed]
+                if failed and len(failed) == len(versions):
+                    worst = failed[0]
+                    raise FailedPreconditionError(
+                        f"version {worst.version} of model {target.model} failed to load: "
+                        f"{worst.error_code}: {worst.error_message}"
+                    )
+            if time.monotonic() + pause >= deadline:
+                raise self._not_ready(target, seen)
+            await self._transport.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_POLL_SECONDS)
+
+    @staticmethod
+    def _not_ready(target: Target, seen: str) -> DeadlineExceededError:
+        wanted = "" if target.version is None else f" version {target.version}"
+        return DeadlineExceededError(
+            f"model {target.model}{wanted} did not become available in time ({seen})"
+        )

@@ -1,0 +1,198 @@
+"""What calls give back: frozen values with numpy and plain Python inside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from serving_client import protos, tensors
+from serving_client.errors import ResponseError, TensorError
+
+Array = npt.NDArray[Any]
+DEFAULT_SIGNATURE = "serving_default"
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction(Mapping[str, Array]):
+    """The outputs of Predict by name, and who answered.
+
+    `prediction["score"]` is a numpy array; strings are object arrays of bytes, `text("label")`
+    gives them as str. `version` is the version that answered (0 where REST does not tell).
+    """
+
+    outputs: dict[str, Array]
+    model: str
+    version: int
+    signature: str
+
+    def __getitem__(self, name: str) -> Array:
+        try:
+            return self.outputs[name]
+        except KeyError:
+            raise KeyError(f"no output {name!r}; there are {', '.join(self.outputs)}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.outputs)
+
+    def __len__(self) -> int:
+        return len(self.outputs)
+
+    def text(self, name: str) -> Any:
+        """A string output as str: a list of the output's shape (one str for a scalar).
+
+        Bytes that are no UTF-8 become U+FFFD.
+        """
+        array = self[name]
+        if array.dtype != object:
+            raise ResponseError(f"output {name!r} is {array.dtype}, not text")
+        texts = np.empty(array.shape, dtype=object)
+        texts[...] = np.frompyfunc(lambda raw: raw.decode(errors="replace"), 1, 1)(array)
+        return texts.tolist() if array.shape else texts.item()
+
+
+@dataclass(frozen=True)
+class VersionStatus:
+    """One version of a model as the server sees it.
+
+    `state` is START, LOADING, AVAILABLE, UNLOADING, END or UNKNOWN; an END with an `error_code`
+    other than OK is a version that failed to load.
+    """
+
+    version: int
+    state: str
+    error_code: str
+    error_message: str
+
+    @property
+    def available(self) -> bool:
+        """Whether the version answers calls."""
+        return self.state == "AVAILABLE"
+
+    @property
+    def failed(self) -> bool:
+        """Whether the version ended with an error."""
+        return self.state == "END" and self.error_code != "OK"
+
+
+@dataclass(frozen=True)
+class Class:
+    """One class of a classification."""
+
+    label: str
+    score: float
+
+
+@dataclass(frozen=True)
+class Classification:
+    """The answer to Classify: for each example its classes, in the model's order."""
+
+    examples: tuple[tuple[Class, ...], ...]
+    model: str
+    version: int
+    signature: str
+
+    def best(self) -> list[Class]:
+        """For each example the class with the highest score."""
+        return [max(classes, key=lambda each: each.score) for classes in self.examples]
+
+
+@dataclass(frozen=True, eq=False)
+class Regression:
+    """The answer to Regress: float32[n], one value for each example."""
+
+    values: Array
+    model: str
+    version: int
+    signature: str
+
+
+@dataclass(frozen=True)
+class Reloaded:
+    """The answer to a reload: the increase of each metric asked for."""
+
+    metrics: dict[str, int]
+
+
+def prediction(response: Any) -> Prediction:
+    """Read a PredictResponse."""
+    spec = response.model_spec
+    outputs = {}
+    for name, proto in response.outputs.items():
+        try:
+            outputs[name] = tensors.from_proto(proto)
+        except TensorError as error:
+            raise ResponseError(f"output {name!r}: {error.message}") from error
+    return Prediction(
+        outputs, spec.name, spec.version.value, spec.signature_name or DEFAULT_SIGNATURE
+    )
+
+
+def version_statuses(response: Any) -> tuple[VersionStatus, ...]:
+    """Read a GetModelStatusResponse, highest version first."""
+    found = [
+        VersionStatus(
+            version=each.version,
+            state=_enum_name(protos.ModelVersionState, each.state),
+            error_code=_enum_name(protos.ErrorCode, each.status.error_code),
+            error_message=each.status.error_message,
+        )
+        for each in response.model_version_status
+    ]
+    return tuple(sorted(found, key=lambda each: -each.version))
+
+
+def _classes(result: Any) -> tuple[tuple[Class, ...], ...]:
+    return tuple(
+        tuple(Class(each.label, each.score) for each in example.classes)
+        for example in result.classifications
+    )
+
+
+def _values(result: Any) -> Array:
+    return np.array([each.value for each in result.regressions], dtype=np.float32)
+
+
+def classification(response: Any) -> Classification:
+    """Read a ClassificationResponse."""
+    spec = response.model_spec
+    return Classification(
+        _classes(response.result), spec.name, spec.version.value, spec.signature_name
+    )
+
+
+def regression(response: Any) -> Regression:
+    """Read a RegressionResponse."""
+    spec = response.model_spec
+    return Regression(_values(response.result), spec.name, spec.version.value, spec.signature_name)
+
+
+def multi_inference(response: Any) -> tuple[Classification | Regression, ...]:
+    """Read a MultiInferenceResponse, one result for each task in order."""
+    found: list[Classification | Regression] = []
+    for each in response.results:
+        spec = each.model_spec
+        who = (spec.name, spec.version.value, spec.signature_name)
+        kind = each.WhichOneof("result")
+        if kind == "classification_result":
+            found.append(Classification(_classes(each.classification_result), *who))
+        elif kind == "regression_result":
+            found.append(Regression(_values(each.regression_result), *who))
+        else:
+            raise ResponseError("a task of MultiInference came back without a result")
+    return tuple(found)
+
+
+def reloaded(response: Any) -> Reloaded:
+    """Read a ReloadConfigResponse."""
+    return Reloaded({each.name: each.int64_value_increase for each in response.metric})
+
+
+def _enum_name(enum: Any, number: int) -> str:
+    try:
+        return str(enum.Name(number))
+    except ValueError:
+        return "UNKNOWN"
