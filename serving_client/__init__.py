@@ -41,7 +41,15 @@ from serving_client.errors import (
 )
 from serving_client.hooks import CallHook, CallRecord
 from serving_client.metadata import ModelMetadata, Signature, TensorSpec
-from serving_client.results import Prediction, VersionStatus
+from serving_client.results import (
+    Class,
+    Classification,
+    Prediction,
+    Regression,
+    Reloaded,
+    VersionStatus,
+)
+from serving_client.server_config import ServedModel, ServerConfig
 
 __all__ = [
     "AbortedError",
@@ -49,6 +57,8 @@ __all__ = [
     "CallHook",
     "CallRecord",
     "CancelledError",
+    "Class",
+    "Classification",
     "Client",
     "DataLossError",
     "DeadlineExceededError",
@@ -63,9 +73,13 @@ __all__ = [
     "OutOfRangeError",
     "PermissionDeniedError",
     "Prediction",
+    "Regression",
+    "Reloaded",
     "ResourceExhaustedError",
     "ResponseError",
     "Retry",
+    "ServedModel",
+    "ServerConfig",
     "ServingError",
     "Signature",
     "TensorError",

@@ -14,7 +14,14 @@ from serving_client.grpc_transport import GrpcTransport
 from serving_client.hooks import CallHook
 from serving_client.metadata import ModelMetadata
 from serving_client.operations import Operations
-from serving_client.results import Prediction, VersionStatus
+from serving_client.results import (
+    Classification,
+    Prediction,
+    Regression,
+    Reloaded,
+    VersionStatus,
+)
+from serving_client.server_config import ServerConfig
 from serving_client.transport import run
 
 
@@ -99,6 +106,73 @@ class Client:
         """
         target = Target(model, version, label, signature)
         return run(self._operations.predict(target, inputs, outputs, timeout, headers))
+
+    def classify(
+        self,
+        model: str,
+        examples: Any,
+        *,
+        context: Mapping[str, Any] | None = None,
+        version: int | None = None,
+        label: str | None = None,
+        signature: str | None = None,
+        timeout: float | None = None,
+    ) -> Classification:
+        """Classify tf.Examples: one dict of features or a list of them, without TensorFlow.
+
+        `context` holds features shared by all examples. The signature must be a classify one.
+        """
+        target = Target(model, version, label, signature)
+        return run(self._operations.classify(target, examples, context, timeout))
+
+    def regress(
+        self,
+        model: str,
+        examples: Any,
+        *,
+        context: Mapping[str, Any] | None = None,
+        version: int | None = None,
+        label: str | None = None,
+        signature: str | None = None,
+        timeout: float | None = None,
+    ) -> Regression:
+        """Regress tf.Examples, given as for `classify`; one float32 for each."""
+        target = Target(model, version, label, signature)
+        return run(self._operations.regress(target, examples, context, timeout))
+
+    def multi_inference(
+        self,
+        model: str,
+        examples: Any,
+        tasks: Mapping[str, str],
+        *,
+        context: Mapping[str, Any] | None = None,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, Classification | Regression]:
+        """Run several signatures on the same examples in one call.
+
+        `tasks` maps signature to `"classify"` or `"regress"`; the results come by signature.
+        """
+        target = Target(model, version, label)
+        return run(self._operations.multi_inference(target, examples, tasks, context, timeout))
+
+    def reload(
+        self, config: ServerConfig, *, metrics: Sequence[str] = (), timeout: float | None = None
+    ) -> Reloaded:
+        """Let the server take over a whole new configuration, and wait until it has.
+
+        Models not listed are unloaded. Returns by how much each of `metrics` grew meanwhile.
+        """
+        return run(self._operations.reload(config, metrics, timeout))
+
+    def health(self, service: str = "", *, timeout: float | None = None) -> str:
+        """What grpc.health.v1 says: "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN" or "UNKNOWN".
+
+        UnimplementedError unless the server runs with `--enable_grpc_healthcheck_service`.
+        """
+        return run(self._operations.health(service, timeout))
 
     def status(
         self, model: str, version: int | None = None, *, timeout: float | None = None

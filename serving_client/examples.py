@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import Message
 
 from serving_client import protos
 from serving_client.errors import InputError
@@ -44,7 +45,13 @@ def to_input(examples: Any, context: Mapping[str, Any] | None = None) -> Any:
     `examples` is one dict or a list of them; Example messages and their bytes do as well. `context`
     holds features that all examples share; an example's own features override them.
     """
-    many = [examples] if isinstance(examples, Mapping | bytes) else list(examples)
+    alone = isinstance(examples, Mapping | bytes | Message)
+    try:
+        many = [examples] if alone else list(examples)
+    except TypeError as error:
+        raise InputError(
+            f"examples are a dict or a list of them, not {type(examples).__name__}"
+        ) from error
     if not many:
         raise InputError("no examples given")
     message = protos.Input()

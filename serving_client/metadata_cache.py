@@ -45,6 +45,10 @@ class MetadataCache:
         if target.version is None and version:
             self._current[(target.model, target.label)] = version
 
+    def forget_current(self) -> None:
+        """Latest versions and labels may have moved."""
+        self._current.clear()
+
     def is_fresh(self, target: Target) -> bool:
         """Whether the server was asked about `target` a moment ago."""
         asked = self._asked_at.get((target.model, target.label), float("-inf"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,14 +16,24 @@ from serving_client.engine import Engine
 from serving_client.errors import (
     DeadlineExceededError,
     FailedPreconditionError,
+    InputError,
     InvalidArgumentError,
     NotFoundError,
+    ResponseError,
     ServingError,
     UnimplementedError,
 )
+from serving_client.examples import to_input
 from serving_client.metadata import ModelMetadata
 from serving_client.metadata_cache import MetadataCache
-from serving_client.results import Prediction, VersionStatus
+from serving_client.results import (
+    Classification,
+    Prediction,
+    Regression,
+    Reloaded,
+    VersionStatus,
+)
+from serving_client.server_config import ServerConfig
 from serving_client.transport import Transport
 
 _POLL_SECONDS = 0.1
@@ -109,6 +120,73 @@ class Operations:
         )
         self._cache.put(target, found)
         return found
+
+    async def classify(
+        self,
+        target: Target,
+        examples: Any,
+        context: Mapping[str, Any] | None,
+        timeout: float | None,
+    ) -> Classification:
+        """Classify."""
+        request = protos.ClassificationRequest(
+            model_spec=target.spec(), input=to_input(examples, context)
+        )
+        call = Call(services.CLASSIFY, request, results.classification, target)
+        return await self.engine.execute(call, self.engine.deadline(timeout))
+
+    async def regress(
+        self,
+        target: Target,
+        examples: Any,
+        context: Mapping[str, Any] | None,
+        timeout: float | None,
+    ) -> Regression:
+        """Regress."""
+        request = protos.RegressionRequest(
+            model_spec=target.spec(), input=to_input(examples, context)
+        )
+        call = Call(services.REGRESS, request, results.regression, target)
+        return await self.engine.execute(call, self.engine.deadline(timeout))
+
+    async def multi_inference(
+        self,
+        target: Target,
+        examples: Any,
+        tasks: Mapping[str, str],
+        context: Mapping[str, Any] | None,
+        timeout: float | None,
+    ) -> dict[str, Classification | Regression]:
+        """MultiInference: signature to "classify" or "regress" in, signature to result out."""
+        request = protos.MultiInferenceRequest(input=to_input(examples, context))
+        for signature, method in tasks.items():
+            if method not in ("classify", "regress"):
+                raise InputError(f"task {signature!r}: {method!r} is not classify or regress")
+            request.tasks.add(
+                model_spec=dataclasses.replace(target, signature=signature).spec(),
+                method_name=f"tensorflow/serving/{method}",
+            )
+        call = Call(services.MULTI_INFERENCE, request, results.multi_inference, target)
+        answers = await self.engine.execute(call, self.engine.deadline(timeout))
+        if len(answers) != len(tasks):
+            raise ResponseError(f"{len(answers)} results for {len(tasks)} tasks")
+        return dict(zip(tasks, answers, strict=True))
+
+    async def reload(
+        self, config: ServerConfig, metrics: Sequence[str], timeout: float | None
+    ) -> Reloaded:
+        """HandleReloadConfigRequest: replace the whole configuration of the server."""
+        request = protos.ReloadConfigRequest(config=config.to_proto(), metric_names=metrics)
+        call = Call(services.HANDLE_RELOAD_CONFIG, request, results.reloaded)
+        answer = await self.engine.execute(call, self.engine.deadline(timeout))
+        self._cache.forget_current()
+        return answer
+
+    async def health(self, service: str, timeout: float | None) -> str:
+        """grpc.health.v1: SERVING, NOT_SERVING, SERVICE_UNKNOWN or UNKNOWN."""
+        request = protos.HealthCheckRequest(service=service)
+        call = Call(services.HEALTH_CHECK, request, results.health)
+        return await self.engine.execute(call, self.engine.deadline(timeout))
 
     async def status(
         self, target: Target, timeout: float | None, *, deadline: float | None = None

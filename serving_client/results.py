@@ -191,6 +191,11 @@ def reloaded(response: Any) -> Reloaded:
     return Reloaded({each.name: each.int64_value_increase for each in response.metric})
 
 
+def health(response: Any) -> str:
+    """Read a HealthCheckResponse."""
+    return _enum_name(protos.ServingStatus, response.status)
+
+
 def _enum_name(enum: Any, number: int) -> str:
     try:
         return str(enum.Name(number))
