@@ -1,0 +1,1 @@
+"""Labelled files to spans: formats → events → splits → spans."""

@@ -1,0 +1,124 @@
+"""Readers: one function a file format, each yielding Rows and RejectedRows in file order.
+
+Invalid UTF-8 is replaced, as the served model does with it, so a stray byte costs no event.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tfx_pipeline.config import FormatConfig
+from tfx_pipeline.records import RejectedRow, Row
+
+_RAW_LIMIT = 2000
+_FIELD_LIMIT_BYTES = 64 * 1024 * 1024
+
+Rows = Iterator[Row | RejectedRow]
+
+
+def reader(config: FormatConfig) -> Callable[[Path], Rows]:
+    """Return the reader of the configured format."""
+    if config.kind == "jsonl":
+        return read_jsonl
+    if config.kind == "csv":
+        return lambda path: read_csv(path, config.delimiter)
+    if config.header is None:
+        raise ValueError("a loghub format has a header")
+    pattern = compile_header(config.header)
+    return lambda path: read_loghub(path, pattern)
+
+
+def read_jsonl(path: Path) -> Rows:
+    """Read one JSON object a line; nested objects become dotted names."""
+    for number, offset, line in _lines(path):
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            yield RejectedRow(str(path), number, f"not JSON: {error}", line[:_RAW_LIMIT])
+            continue
+        if not isinstance(value, dict):
+            reason = f"expected a JSON object, found {type(value).__name__}"
+            yield RejectedRow(str(path), number, reason, line[:_RAW_LIMIT])
+            continue
+        yield Row(str(path), number, f"{path.name}:{offset}", dict(_flatten(value, "")))
+
+
+def read_csv(path: Path, delimiter: str) -> Rows:
+    """Read CSV with a header row; quoted fields may hold newlines and delimiters."""
+    csv.field_size_limit(_FIELD_LIMIT_BYTES)
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+        rows = csv.reader(lines, delimiter=delimiter)
+        header = next(rows, [])
+        while True:
+            number = rows.line_num + 1
+            try:
+                values = next(rows)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield RejectedRow(str(path), number, f"not CSV: {error}", "")
+                continue
+            if not values:
+                continue
+            if len(values) != len(header):
+                reason = f"{len(values)} fields, the header has {len(header)}"
+                yield RejectedRow(str(path), number, reason, delimiter.join(values)[:_RAW_LIMIT])
+                continue
+            fields = dict(zip(header, values, strict=True))
+            yield Row(str(path), number, f"{path.name}:row-{number}", fields)
+
+
+def compile_header(header: str) -> re.Pattern[str]:
+    """Compile a logparser-style header such as `<Label> <Time> <Content>`.
+
+    Every field takes as little as it can up to the text between it and the next one;
+    the last field takes the rest of the line.
+    """
+    parts = re.split(r"<([A-Za-z_]\w*)>", header)
+    if len(parts) < 3 or len(set(parts[1::2])) != len(parts[1::2]):
+        raise ValueError(f"header {header!r}: write fields as <Name>, each name once")
+    pattern = re.escape(parts[0])
+    for index in range(1, len(parts), 2):
+        last = index == len(parts) - 2
+        separator = re.sub(r"(\\ )+", r"\\s+", re.escape(parts[index + 1]))
+        pattern += f"(?P<{parts[index]}>{'.*' if last else '.*?'}){separator}"
+    return re.compile(pattern + r"\Z", re.DOTALL)
+
+
+def read_loghub(path: Path, header: re.Pattern[str]) -> Rows:
+    """Read log lines that follow a header, as the loghub collection's do."""
+    for number, offset, line in _lines(path):
+        match = header.match(line)
+        if match is None:
+            reason = "the line does not follow data.format.header"
+            yield RejectedRow(str(path), number, reason, line[:_RAW_LIMIT])
+            continue
+        yield Row(str(path), number, f"{path.name}:{offset}", match.groupdict())
+
+
+def _lines(path: Path) -> Iterator[tuple[int, int, str]]:
+    """Yield (number, byte offset, text) of each line that is not blank."""
+    offset = 0
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, start=1):
+            line = raw.decode("utf-8", errors="replace").rstrip("\r\n")
+            if line.strip():
+                yield number, offset, line
+            offset += len(raw)
+
+
+def _flatten(value: dict[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for key, item in value.items():
+        if isinstance(item, dict):
+            yield from _flatten(item, f"{prefix}{key}.")
+        elif item is None:
+            yield prefix + key, ""
+        elif isinstance(item, str):
+            yield prefix + key, item
+        else:
+            yield prefix + key, json.dumps(item, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""How good the model is: metrics, trivial baselines, and the terms of its blessing."""

@@ -1,0 +1,58 @@
+"""Anomaly logits to calibrated probabilities, and the threshold above which an event alerts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Platt scaling (Platt 1999): sigmoid(slope * logit + offset); alert from `threshold`."""
+
+    slope: float = 1.0
+    offset: float = 0.0
+    threshold: float = 0.5
+
+    def score(self, logits: npt.NDArray[np.floating]) -> Floats:
+        """Return the calibrated anomaly probability of each logit."""
+        return 1.0 / (1.0 + np.exp(-(self.slope * np.asarray(logits, np.float64) + self.offset)))
+
+
+def fit_calibration(
+    logits: npt.NDArray[np.floating], anomalous: npt.NDArray[np.bool_]
+) -> Calibration:
+    """Fit on the eval split: the scaling by maximum likelihood, the threshold by the best F1.
+
+    With one class only in the eval split nothing can be fitted: the logits are taken as they
+    are and the threshold is 0.5.
+    """
+    if anomalous.all() or not anomalous.any():
+        return Calibration()
+    from sklearn.linear_model import LogisticRegression
+
+    logits = np.asarray(logits, np.float64)
+    fitted = LogisticRegression(C=10.0).fit(logits[:, None], anomalous)
+    slope, offset = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+    if slope <= 0:
+        # The model ranks the eval split backwards; turning it round would hide that.
+        return Calibration()
+    scaled = Calibration(slope, offset)
+    return Calibration(slope, offset, best_threshold(scaled.score(logits), anomalous))
+
+
+def best_threshold(scores: Floats, anomalous: npt.NDArray[np.bool_]) -> float:
+    """Return the threshold of the best F1, half-way to the next lower score."""
+    order = np.argsort(-scores, kind="stable")
+    ranked, hits = scores[order], anomalous[order]
+    true_positives = np.cumsum(hits)
+    f1 = 2 * true_positives / (np.arange(1, len(hits) + 1) + hits.sum())
+    # A threshold cannot part equal scores: only the last of each run of equals counts.
+    last = np.append(ranked[1:] != ranked[:-1], True)
+    best = int(np.argmax(np.where(last, f1, -1.0)))
+    below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
+    return float((ranked[best] + below) / 2)

@@ -1,0 +1,37 @@
+"""Mean pooling and the classification head on a BERT backbone.
+
+Mean pooling is how the default encoder was pretrained to give one vector a text
+(Reimers & Gurevych 2019, "Sentence-BERT").
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable(package="livebert")
+class MeanPooling(layers.Layer):
+    """Average the word pieces that are not padding; [n, T, d] and int[n, T] → float32[n, d]."""
+
+    def call(self, sequence: Any, padding_mask: Any) -> Any:
+        """Return the mean over the second axis, in float32 whatever the policy."""
+        sequence = ops.cast(sequence, "float32")
+        mask = ops.cast(padding_mask, "float32")[..., None]
+        return ops.sum(sequence * mask, axis=1) / ops.maximum(ops.sum(mask, axis=1), 1.0)
+
+
+def build_model(backbone: Any, outputs: int, dropout: float) -> keras.Model:
+    """Put a head on the backbone.
+
+    Returns a model from a BertBackbone's inputs to `logits` float32[n, outputs] and
+    `pooled` float32[n, d].
+    """
+    pooled = MeanPooling(dtype="float32", name="pooled")(
+        backbone.output["sequence_output"], backbone.input["padding_mask"]
+    )
+    dropped = layers.Dropout(dropout, dtype="float32", name="dropout")(pooled)
+    logits = layers.Dense(outputs, dtype="float32", name="logits")(dropped)
+    return keras.Model(backbone.input, {"logits": logits, "pooled": pooled})

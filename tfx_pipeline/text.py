@@ -1,0 +1,62 @@
+"""How the text of an event is built and cleaned: the template, and the RE2 rules.
+
+The rules run twice in the product, in the exported graph (`tf.strings.regex_replace`) and in
+Python (google-re2); both are the same engine, so equal results mean equal model input.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping, Sequence
+
+import re2
+from pydantic import BaseModel, ConfigDict, field_validator
+
+
+class CleaningRule(BaseModel):
+    r"""Replace every match of an RE2 `pattern`; `replacement` may use `\\1` … `\\9`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pattern: str
+    replacement: str = ""
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, pattern: str) -> str:
+        try:
+            re2.compile(pattern)
+        except re2.error as error:
+            raise ValueError(f"not an RE2 pattern: {error}") from error
+        return pattern
+
+
+def clean(text: str, rules: Sequence[CleaningRule]) -> str:
+    """Apply the rules in order, as the exported graph does."""
+    for rule in rules:
+        text = re2.sub(rule.pattern, rule.replacement, text)
+    return text
+
+
+def template_fields(template: str) -> tuple[str, ...]:
+    """Return the field names of a `{field}` template.
+
+    Raises:
+        ValueError: the braces do not match, or a field has a conversion or format.
+    """
+    names = []
+    for _, name, spec, conversion in string.Formatter().parse(template):
+        if name is None:
+            continue
+        if not name or spec or conversion:
+            raise ValueError(f"{template!r}: write fields as {{name}}, with nothing else inside")
+        names.append(name)
+    return tuple(names)
+
+
+def render(template: str, fields: Mapping[str, str]) -> str:
+    """Fill a `{field}` template; KeyError names a field that is not there."""
+    return "".join(
+        literal + (fields[name] if name is not None else "")
+        for literal, name, _, _ in string.Formatter().parse(template)
+    )

@@ -1,0 +1,197 @@
+"""The Trainer's entry point: fine-tune, calibrate, describe, export."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+import tensorflow as tf
+import tensorflow_transform as tft
+
+from tfx_pipeline import card, export, features, precision
+from tfx_pipeline.config import PipelineConfig
+from tfx_pipeline.model.calibration import Calibration, fit_calibration
+from tfx_pipeline.model.encoder import Encoder, find_encoder, load_backbone
+from tfx_pipeline.model.heads import build_model
+from tfx_pipeline.model.novelty import REFERENCES, choose_references
+from tfx_pipeline.progress import EpochProgress, log
+from tfx_pipeline.training.batches import bucket, expand, read_examples
+from tfx_pipeline.training.schedule import WarmupLinearDecay
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A split as the trained model sees it: logits f32[n, k], pooled f32[n, d] and the truth."""
+
+    logits: npt.NDArray[np.float32]
+    pooled: npt.NDArray[np.float32]
+    label_ids: npt.NDArray[np.int64]
+    texts: list[str]
+
+
+def run_fn(fn_args: Any) -> None:
+    """Train on the transformed examples and write the SavedModel (TFX's `run_fn`)."""
+    config = PipelineConfig.model_validate_json(fn_args.custom_config["config"])
+    keras.utils.set_random_seed(config.training.seed)
+    transform = tft.TFTransformOutput(fn_args.transform_output)
+    labels = label_names(config, transform)
+    spec = transform.transformed_feature_spec()
+    train_files = expand(fn_args.train_files)
+    train = read_examples(train_files, spec)
+    # Labels that training never showed cannot be learned or judged; the importer counts them.
+    evaluation = read_examples(expand(fn_args.eval_files), spec).filter(
+        lambda example: example[features.LABEL_ID] >= 0
+    )
+    encoder = find_encoder(config.encoder)
+    model = fine_tune(config, encoder, labels, train, evaluation)
+
+    scored = score(model, evaluation, config)
+    calibration = calibrate(config, scored)
+    references = choose_references(
+        _normalised(score(model, _sample(train, config), config).pooled), config.training.seed
+    )
+    description = card.describe(
+        config=config,
+        encoder=encoder,
+        labels=labels,
+        calibration=calibration,
+        train_files=train_files,
+        train=[(e[features.TEXT], e[features.LABEL_ID]) for e in train.as_numpy_iterator()],
+        scored=scored,
+    )
+    export.save(
+        path=fn_args.serving_model_dir,
+        config=config,
+        encoder=encoder,
+        model=model,
+        labels=labels,
+        calibration=calibration,
+        references=references,
+        transform=transform,
+        card=description,
+        warmup_texts=scored.texts,
+    )
+
+
+def label_names(config: PipelineConfig, transform: tft.TFTransformOutput) -> tuple[str, ...]:
+    """Return the labels in the order of their ids."""
+    if config.task == "anomaly":
+        return features.ANOMALY_LABELS
+    vocabulary = transform.vocabulary_by_name(features.LABEL_VOCABULARY)
+    return tuple(label.decode("utf-8") for label in vocabulary)
+
+
+def fine_tune(
+    config: PipelineConfig,
+    encoder: Encoder,
+    labels: tuple[str, ...],
+    train: tf.data.Dataset,
+    evaluation: tf.data.Dataset,
+) -> keras.Model:
+    """Train with AdamW, warm-up and early stopping; return the weights of the best epoch."""
+    training = config.training
+    policy = "float32" if precision.resolve(training.precision) == "float32" else "mixed_bfloat16"
+    backbone = load_backbone(encoder, policy)
+    anomaly = config.task == "anomaly"
+    model = build_model(backbone, 1 if anomaly else len(labels), training.dropout)
+    learner = keras.Model(model.input, model.output["logits"])
+
+    weights = class_weights(config, train, len(labels))
+    batches = bucket(train, training.batch_tokens, training.seed).map(_learnable(weights))
+    held_out = bucket(evaluation, training.batch_tokens).map(_learnable(None))
+    steps = sum(1 for _ in batches)
+    optimizer = keras.optimizers.AdamW(
+        WarmupLinearDecay(training.learning_rate, steps * training.epochs, training.warmup),
+        weight_decay=training.weight_decay,
+        global_clipnorm=training.clip_norm,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    if anomaly:
+        loss: Any = keras.losses.BinaryCrossentropy(from_logits=True)
+        metric: Any = keras.metrics.AUC(curve="PR", from_logits=True, name="auc_pr")
+    else:
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        metric = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    learner.compile(optimizer, loss, weighted_metrics=[metric], jit_compile=False)
+    log.info(
+        "  %s, %s, %d batches an epoch, %d epochs at most",
+        encoder.preset,
+        policy,
+        steps,
+        training.epochs,
+    )
+    learner.fit(
+        batches,
+        validation_data=held_out,
+        epochs=training.epochs,
+        verbose=0,
+        callbacks=[
+            keras.callbacks.EarlyStopping(
+                monitor=f"val_{metric.name}",
+                mode="max",
+                patience=training.patience,
+                restore_best_weights=True,
+            ),
+            EpochProgress(training.epochs, steps),
+        ],
+    )
+    return model
+
+
+def class_weights(
+    config: PipelineConfig, train: tf.data.Dataset, classes: int
+) -> npt.NDArray[np.float32] | None:
+    """Return the weight of each class, mean 1 over the training set, or None for no weights."""
+    if config.training.class_weight == "none":
+        return None
+    ids = np.fromiter((e[features.LABEL_ID] for e in train.as_numpy_iterator()), np.int64)
+    counts = np.maximum(np.bincount(ids, minlength=classes), 1)
+    weights = np.sqrt(len(ids) / (classes * counts))
+    return (weights * len(ids) / (weights * counts).sum()).astype(np.float32)
+
+
+def score(model: keras.Model, examples: tf.data.Dataset, config: PipelineConfig) -> Scored:
+    """Run the model over a split, in batches of like length."""
+    run = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
+    logits, pooled, ids, texts = [], [], [], []
+    for batch in bucket(examples, 4 * config.training.batch_tokens):
+        outputs = run(batch["inputs"])
+        logits.append(outputs["logits"].numpy())
+        pooled.append(outputs["pooled"].numpy())
+        ids.append(batch[features.LABEL_ID].numpy())
+        texts.extend(text.decode("utf-8", "replace") for text in batch[features.TEXT].numpy())
+    return Scored(np.concatenate(logits), np.concatenate(pooled), np.concatenate(ids), texts)
+
+
+def calibrate(config: PipelineConfig, scored: Scored) -> Calibration:
+    """Fit the anomaly score on the eval split; other tasks keep their softmax."""
+    if config.task != "anomaly":
+        return Calibration()
+    return fit_calibration(scored.logits[:, 0], scored.label_ids == 1)
+
+
+def _learnable(weights: npt.NDArray[np.float32] | None) -> Any:
+    def split(batch: dict[str, Any]) -> tuple[Any, tf.Tensor, tf.Tensor]:
+        ids = batch[features.LABEL_ID]
+        weight = batch[features.WEIGHT]
+        if weights is not None:
+            weight = weight * tf.gather(tf.constant(weights), ids)
+        return batch["inputs"], ids, weight
+
+    return split
+
+
+def _sample(train: tf.data.Dataset, config: PipelineConfig) -> tf.data.Dataset:
+    """Draw the training examples among which the reference embeddings are chosen."""
+    count = sum(1 for _ in train)
+    keep = min(1.0, 2 * REFERENCES / max(count, 1))
+    step = math.ceil(1 / keep)
+    return train.shard(step, config.training.seed % step)
+
+
+def _normalised(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
