@@ -8,7 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tfx_pipeline.errors import PipelineError
+from tfx_pipeline.config import SPLITS
+from tfx_pipeline.errors import ConfigError, PipelineError
 
 _NOT_BLESSED = 3
 
@@ -32,7 +33,11 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     imports = commands.add_parser("import", help="labelled files to a span")
     imports.add_argument(
-        "--data", action="append", metavar="FILE", help="instead of data.files; may be repeated"
+        "--data",
+        action="append",
+        default=[],
+        metavar="[SPLIT=]FILE",
+        help="instead of data.files; may be repeated, with train=, eval= or test= before it",
     )
     imports.add_argument("--span", type=int, help="number of the span (default: the next one)")
     imports.set_defaults(command=_import)
@@ -52,10 +57,21 @@ def _import(arguments: argparse.Namespace) -> int:
 
     loaded = config.load(arguments.config, arguments.set)
     if arguments.data:
-        data = loaded.data.model_copy(update={"files": tuple(arguments.data)})
+        data = loaded.data.model_copy(update={"files": _files(arguments.data)})
         loaded = loaded.model_copy(update={"data": data})
     print(show.import_report(import_span(loaded, arguments.span)))
     return 0
+
+
+def _files(given: Sequence[str]) -> tuple[str, ...] | dict[str, tuple[str, ...]]:
+    """Turn `FILE …` into a list and `SPLIT=FILE …` into a mapping, as `data.files` has them."""
+    parts = [value.partition("=") for value in given]
+    named = [(split, file) for split, sign, file in parts if sign and split in SPLITS]
+    if not named:
+        return tuple(given)
+    if len(named) != len(given):
+        raise ConfigError("--data: name the split of every file (train=, eval=, test=) or of none")
+    return {split: tuple(file for name, file in named if name == split) for split, _ in named}
 
 
 def _run(arguments: argparse.Namespace) -> int:

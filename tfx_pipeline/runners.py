@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from tfx_pipeline.config import PipelineConfig
-from tfx_pipeline.dataset.span_numbers import span_numbers
+from tfx_pipeline.dataset.spans import span_numbers
 from tfx_pipeline.errors import DataError, RunFailedError, RunInProgressError
 from tfx_pipeline.model.encoder import find_encoder
 

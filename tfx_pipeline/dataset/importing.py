@@ -13,7 +13,7 @@ from tfx_pipeline.config import SPLITS, PipelineConfig
 from tfx_pipeline.dataset.events import label_events
 from tfx_pipeline.dataset.formats import reader
 from tfx_pipeline.dataset.rejected import REJECTED, write_rejected
-from tfx_pipeline.dataset.span_numbers import span_numbers
+from tfx_pipeline.dataset.spans import span_numbers, write_span
 from tfx_pipeline.dataset.splits import Split, split_events
 from tfx_pipeline.errors import DataError, TooManyRejectedError
 from tfx_pipeline.records import LabelledEvent, RejectedRow
@@ -54,9 +54,6 @@ def import_span(config: PipelineConfig, number: int | None = None) -> ImportRepo
             f"two; give more events, or change data.split or data.normal"
         )
     unseen = sorted({*labels["eval"], *labels["test"]} - set(labels["train"]))
-    # TensorFlow takes seconds to import: only once the data is known to be good.
-    from tfx_pipeline.dataset.spans import write_span
-
     number = number if number is not None else max(span_numbers(config.spans_path), default=0) + 1
     summary = {
         "rule": split.rule,

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-import tensorflow as tf
-
+from serving_client.examples import to_example
+from tfx_pipeline import features
 from tfx_pipeline.config import SPLITS
 from tfx_pipeline.dataset.rejected import REJECTED, write_rejected
+from tfx_pipeline.dataset.tfrecord import write_records
 from tfx_pipeline.errors import DataError
 from tfx_pipeline.records import LabelledEvent, RejectedRow
 
+_SPAN = re.compile(r"span-(\d+)")
 _FILE = "events-00000-of-00001.gz"
+
+
+def span_numbers(spans: Path) -> list[int]:
+    """Return the numbers of the spans below a directory, ascending."""
+    if not spans.is_dir():
+        return []
+    matches = (_SPAN.fullmatch(child.name) for child in spans.iterdir())
+    return sorted(int(match[1]) for match in matches if match)
 
 
 def write_span(
@@ -34,41 +46,32 @@ def write_span(
         raise DataError(f"{target} is there already; choose another --span, or remove it")
     draft = spans / f".span-{number}.draft"
     shutil.rmtree(draft, ignore_errors=True)
-    options = tf.io.TFRecordOptions(compression_type="GZIP")
     for split in SPLITS:
         folder = draft / split
         folder.mkdir(parents=True)
-        with tf.io.TFRecordWriter(str(folder / _FILE), options) as writer:
-            for event in events[split]:
-                writer.write(to_example(event).SerializeToString(deterministic=True))
+        write_records(folder / _FILE, (_serialized(event) for event in events[split]))
     write_rejected(draft / REJECTED, rejected)
     (draft / "import.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     draft.rename(target)
     return target
 
 
-def to_example(event: LabelledEvent) -> tf.train.Example:
+def _serialized(event: LabelledEvent) -> bytes:
     """Build the tf.Example of one event: bytes[1] features, `event_time` int64[1]."""
-    features = {name: _bytes(value) for name, value in event.features.items()}
-    features["text"] = _bytes(event.text)
-    features["label"] = _bytes(event.label)
-    features["event_id"] = _bytes(event.event_id)
+    values: dict[str, Any] = {
+        **{name: _utf8(value) for name, value in event.features.items()},
+        features.TEXT: _utf8(event.text),
+        features.LABEL: _utf8(event.label),
+        features.EVENT_ID: _utf8(event.event_id),
+    }
     if event.event_time is not None:
-        times = tf.train.Int64List(value=[event.event_time])
-        features["event_time"] = tf.train.Feature(int64_list=times)
+        values[features.EVENT_TIME] = event.event_time
     if event.weight is not None:
-        weights = tf.train.FloatList(value=[event.weight])
-        features["weight"] = tf.train.Feature(float_list=weights)
-    return tf.train.Example(features=tf.train.Features(feature=features))
+        values[features.WEIGHT] = event.weight
+    example = to_example(dict(sorted(values.items())))
+    return bytes(example.SerializeToString(deterministic=True))
 
 
-def read_examples(pattern: str) -> Iterator[tf.train.Example]:
-    """Read the examples of every gzip TFRecord file that matches a glob, in file order."""
-    for path in sorted(tf.io.gfile.glob(pattern)):
-        for record in tf.data.TFRecordDataset(path, compression_type="GZIP").as_numpy_iterator():
-            yield tf.train.Example.FromString(record)
-
-
-def _bytes(text: str) -> tf.train.Feature:
-    value = text.encode("utf-8", "replace")
-    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+def _utf8(text: str) -> bytes:
+    """Encode text; a lone surrogate, which JSON can hold and UTF-8 cannot, becomes `?`."""
+    return text.encode("utf-8", "replace")

@@ -21,7 +21,6 @@ from tfx.utils import path_utils
 
 from tfx_pipeline import export, features
 from tfx_pipeline.config import PipelineConfig
-from tfx_pipeline.dataset.spans import read_examples
 from tfx_pipeline.evaluation.baselines import (
     Labelled,
     anomaly_baselines,
@@ -127,7 +126,9 @@ def predict(model_path: str, texts: Sequence[str]) -> dict[str, npt.NDArray[Any]
 
 def _read(uri: str, config: PipelineConfig) -> Part:
     texts, labels, columns = [], [], []
-    for example in read_examples(f"{uri}/*"):
+    files = sorted(tf.io.gfile.glob(f"{uri}/*"))
+    for record in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
+        example = tf.train.Example.FromString(record)
         values = {
             name: feature.bytes_list.value[0].decode("utf-8", "replace")
             for name, feature in example.features.feature.items()
