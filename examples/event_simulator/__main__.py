@@ -55,7 +55,7 @@ def _history(options: argparse.Namespace) -> None:
     print(
         f"wrote {options.out}: {len(events)} events of {days:.1f} days"
         + abnormal(len(events), kinds),
-        file=sys.stderr,
+        file=sys.stderr if options.out == "-" else sys.stdout,
     )
 
 

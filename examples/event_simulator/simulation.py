@@ -14,8 +14,8 @@ from .records import Event
 
 # Incidents are measured in lines, not minutes, so that any rate shows whole ones: an incident goes
 # on for so many lines of the whole fleet and raises this share of them.
-_LENGTH_LINES = (40, 120)
-_SHARE = (0.1, 0.34)
+_LENGTH_LINES = (30, 90)
+_SHARE = (0.12, 0.4)
 
 
 @dataclass(frozen=True)
