@@ -15,6 +15,8 @@ line: `serving-client predict sentiment "what a day"`; in tests: `serving_client
 
 from __future__ import annotations
 
+from serving_client.aio import AsyncClient
+from serving_client.bulk import Row
 from serving_client.client import Client
 from serving_client.config import Ejection, Hedge, Retry, Tls
 from serving_client.errors import (
@@ -54,6 +56,7 @@ from serving_client.server_config import ServedModel, ServerConfig
 __all__ = [
     "AbortedError",
     "AlreadyExistsError",
+    "AsyncClient",
     "CallHook",
     "CallRecord",
     "CancelledError",
@@ -78,6 +81,7 @@ __all__ = [
     "ResourceExhaustedError",
     "ResponseError",
     "Retry",
+    "Row",
     "ServedModel",
     "ServerConfig",
     "ServingError",

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 from typing import Any
 
-from serving_client import addresses
+from serving_client import addresses, bulk
+from serving_client.bulk import Row
 from serving_client.calls import Target
 from serving_client.config import ClientConfig, Ejection, Headers, Hedge, Retry, Tls
-from serving_client.errors import ServingError
+from serving_client.errors import FailedPreconditionError
 from serving_client.grpc_transport import GrpcTransport
 from serving_client.hooks import CallHook
 from serving_client.metadata import ModelMetadata
@@ -66,6 +71,9 @@ class Client:
         )
         self._transport = GrpcTransport(self._config)
         self._operations = Operations(self._config, self._transport)
+        self._pool: ThreadPoolExecutor | None = None
+        self._lock = threading.Lock()
+        self._closed = False
 
     def __repr__(self) -> str:
         return f"Client({', '.join(self._config.addresses)!r})"
@@ -83,6 +91,11 @@ class Client:
 
     def close(self) -> None:
         """Close all connections; calls under way are cancelled. May be called twice."""
+        with self._lock:
+            self._closed = True
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.shutdown(wait=False, cancel_futures=True)
         self._transport.close()
 
     def predict(
@@ -106,6 +119,83 @@ class Client:
         """
         target = Target(model, version, label, signature)
         return run(self._operations.predict(target, inputs, outputs, timeout, headers))
+
+    def submit(
+        self,
+        model: str,
+        inputs: Any,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        signature: str | None = None,
+        outputs: Sequence[str] | None = None,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Future[Prediction]:
+        """`predict` without waiting: a future of its result.
+
+        Up to `max_in_flight` run at a time, the rest wait in line; the deadline of each counts from
+        when it starts to run.
+        """
+        target = Target(model, version, label, signature)
+        with self._lock:
+            if self._closed:
+                raise FailedPreconditionError("the client is closed")
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._config.max_in_flight, "serving-client")
+        work = partial(self._operations.predict, target, inputs, outputs, timeout, headers)
+        return self._pool.submit(lambda: run(work()))
+
+    def predict_many(
+        self,
+        model: str,
+        items: Iterable[Any],
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        signature: str | None = None,
+        outputs: Sequence[str] | None = None,
+        timeout: float | None = None,
+        batch_size: int = 64,
+        in_flight: int = 4,
+    ) -> Iterator[Row]:
+        """Predict for each of many single examples; yields a `Row` for each, in their order.
+
+        An item has no batch dimension: one text, one vector, or a dict of input name to such. They
+        are read a window at a time (`8 * batch_size * in_flight`), sorted by length, and sent in
+        batches with `in_flight` calls under way; at most two windows are held, however long `items`
+        is. An item that makes its batch fail gets a row with `error`, the others are answered.
+        Errors that are no item's fault (UNAVAILABLE, NOT_FOUND, …) are raised. `timeout` is per
+        call.
+        """
+        target = Target(model, version, label, signature)
+        plan = bulk.BatchPlan(batch_size, in_flight)
+        return self._predict_many(target, items, outputs, timeout, plan)
+
+    def _predict_many(
+        self,
+        target: Target,
+        items: Iterable[Any],
+        outputs: Sequence[str] | None,
+        timeout: float | None,
+        plan: bulk.BatchPlan,
+    ) -> Iterator[Row]:
+        windows = plan.windows(items)
+        under_way: deque[list[Future[list[Row]]]] = deque()
+        pool = ThreadPoolExecutor(plan.in_flight, "serving-client-bulk")
+
+        def answer(batch: list[bulk.Numbered]) -> list[Row]:
+            return run(self._operations.predict_batch(target, batch, outputs, timeout))
+
+        try:
+            for window in windows:
+                under_way.append([pool.submit(answer, batch) for batch in plan.batches(window)])
+                if len(under_way) == 2:
+                    yield from bulk.in_order(each.result() for each in under_way.popleft())
+            while under_way:
+                yield from bulk.in_order(each.result() for each in under_way.popleft())
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def classify(
         self,
@@ -206,7 +296,4 @@ class Client:
 
     def is_ready(self, model: str, version: int | None = None, *, timeout: float = 1.0) -> bool:
         """Whether `version` of `model` (or any version) answers right now."""
-        try:
-            return any(each.available for each in self.status(model, version, timeout=timeout))
-        except ServingError:
-            return False
+        return run(self._operations.is_ready(Target(model, version), timeout))

@@ -7,9 +7,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from serving_client import bulk, protos, results, services
 from serving_client import inputs as request_inputs
 from serving_client import metadata as model_metadata
-from serving_client import protos, results, services
 from serving_client.calls import Call, Target
 from serving_client.config import ClientConfig
 from serving_client.engine import Engine
@@ -91,6 +91,31 @@ class Operations:
         if known is not None:
             self._cache.answered(target, answer.version)
         return answer
+
+    async def predict_batch(
+        self,
+        target: Target,
+        batch: list[bulk.Numbered],
+        outputs: Sequence[str] | None,
+        timeout: float | None,
+    ) -> list[bulk.Row]:
+        """Predict for a batch of single examples; one that fails is found and fails alone.
+
+        Errors that cannot be an example's fault are raised.
+        """
+        try:
+            answer = await self.predict(target, bulk.collate(batch), outputs, timeout)
+        except ServingError as error:
+            if error.code not in bulk.BLAMED_ON_EXAMPLES:
+                raise
+            if len(batch) == 1:
+                index, item = batch[0]
+                return [bulk.Row(index, item, {}, target.model, 0, target.signature or "", error)]
+        else:
+            return bulk.split(batch, answer)
+        half = len(batch) // 2
+        first = await self.predict_batch(target, batch[:half], outputs, timeout)
+        return first + await self.predict_batch(target, batch[half:], outputs, timeout)
 
     async def _metadata_for(
         self, target: Target, inputs: Any, deadline: float
@@ -197,6 +222,13 @@ class Operations:
         return await self.engine.execute(
             call, self.engine.deadline(timeout) if deadline is None else deadline
         )
+
+    async def is_ready(self, target: Target, timeout: float | None) -> bool:
+        """Whether a version answers right now; no answer counts as no."""
+        try:
+            return any(each.available for each in await self.status(target, timeout))
+        except ServingError:
+            return False
 
     async def wait_until_ready(self, target: Target, timeout: float | None) -> VersionStatus:
         """Wait for a version to be AVAILABLE; see `Client.wait_until_ready`."""

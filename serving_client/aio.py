@@ -1,0 +1,228 @@
+"""The asyncio client: the operations of `Client`, awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from serving_client import addresses, bulk
+from serving_client.bulk import Row
+from serving_client.calls import Target
+from serving_client.config import ClientConfig, Ejection, Headers, Hedge, Retry, Tls
+from serving_client.grpc_aio_transport import GrpcAioTransport
+from serving_client.hooks import CallHook
+from serving_client.metadata import ModelMetadata
+from serving_client.operations import Operations
+from serving_client.results import (
+    Classification,
+    Prediction,
+    Regression,
+    Reloaded,
+    VersionStatus,
+)
+from serving_client.server_config import ServerConfig
+
+
+class AsyncClient:
+    """`Client` for asyncio: same settings, methods, results and errors. One event loop only.
+
+    async with AsyncClient("localhost:8500") as client:
+        answer = await client.predict("sentiment", ["what a day"])
+
+    Cancelling the task cancels the call on the server as well.
+    """
+
+    def __init__(
+        self,
+        address: str | Sequence[str],
+        *,
+        timeout: float = 30.0,
+        retry: Retry = Retry(),  # noqa: B008 - frozen
+        hedge: Hedge | None = None,
+        ejection: Ejection = Ejection(),  # noqa: B008 - frozen
+        max_in_flight: int = 128,
+        tls: Tls | None = None,
+        headers: Headers | None = None,
+        hooks: Sequence[CallHook] = (),
+        check: bool = True,
+        keepalive_seconds: float = 300.0,
+        keepalive_timeout_seconds: float = 20.0,
+    ) -> None:
+        self._config = ClientConfig(
+            addresses=addresses.parse(address),
+            timeout_seconds=timeout,
+            retry=retry,
+            hedge=hedge,
+            ejection=ejection,
+            max_in_flight=max_in_flight,
+            tls=tls,
+            headers={} if headers is None else headers,
+            hooks=tuple(hooks),
+            check=check,
+            keepalive_seconds=keepalive_seconds,
+            keepalive_timeout_seconds=keepalive_timeout_seconds,
+        )
+        self._transport = GrpcAioTransport(self._config)
+        self._operations = Operations(self._config, self._transport)
+
+    def __repr__(self) -> str:
+        return f"AsyncClient({', '.join(self._config.addresses)!r})"
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections; calls under way are cancelled. May be called twice."""
+        await self._transport.close()
+
+    async def predict(
+        self,
+        model: str,
+        inputs: Any,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        signature: str | None = None,
+        outputs: Sequence[str] | None = None,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Prediction:
+        """See `Client.predict`."""
+        target = Target(model, version, label, signature)
+        return await self._operations.predict(target, inputs, outputs, timeout, headers)
+
+    async def predict_many(
+        self,
+        model: str,
+        items: Iterable[Any],
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        signature: str | None = None,
+        outputs: Sequence[str] | None = None,
+        timeout: float | None = None,
+        batch_size: int = 64,
+        in_flight: int = 4,
+    ) -> AsyncIterator[Row]:
+        """See `Client.predict_many`; `async for row in client.predict_many(...)`."""
+        target = Target(model, version, label, signature)
+        plan = bulk.BatchPlan(batch_size, in_flight)
+        slots = asyncio.Semaphore(in_flight)
+        under_way: deque[list[asyncio.Task[list[Row]]]] = deque()
+
+        async def answer(batch: list[bulk.Numbered]) -> list[Row]:
+            async with slots:
+                return await self._operations.predict_batch(target, batch, outputs, timeout)
+
+        try:
+            for window in plan.windows(items):
+                tasks = [asyncio.ensure_future(answer(batch)) for batch in plan.batches(window)]
+                under_way.append(tasks)
+                if len(under_way) == 2:
+                    for row in bulk.in_order(await asyncio.gather(*under_way[0])):
+                        yield row
+                    under_way.popleft()
+            while under_way:
+                for row in bulk.in_order(await asyncio.gather(*under_way[0])):
+                    yield row
+                under_way.popleft()
+        finally:
+            left = [task for tasks in under_way for task in tasks]
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+
+    async def classify(
+        self,
+        model: str,
+        examples: Any,
+        *,
+        context: Mapping[str, Any] | None = None,
+        version: int | None = None,
+        label: str | None = None,
+        signature: str | None = None,
+        timeout: float | None = None,
+    ) -> Classification:
+        """See `Client.classify`."""
+        target = Target(model, version, label, signature)
+        return await self._operations.classify(target, examples, context, timeout)
+
+    async def regress(
+        self,
+        model: str,
+        examples: Any,
+        *,
+        context: Mapping[str, Any] | None = None,
+        version: int | None = None,
+        label: str | None = None,
+        signature: str | None = None,
+        timeout: float | None = None,
+    ) -> Regression:
+        """See `Client.regress`."""
+        target = Target(model, version, label, signature)
+        return await self._operations.regress(target, examples, context, timeout)
+
+    async def multi_inference(
+        self,
+        model: str,
+        examples: Any,
+        tasks: Mapping[str, str],
+        *,
+        context: Mapping[str, Any] | None = None,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float | None = None,
+    ) -> dict[str, Classification | Regression]:
+        """See `Client.multi_inference`."""
+        target = Target(model, version, label)
+        return await self._operations.multi_inference(target, examples, tasks, context, timeout)
+
+    async def reload(
+        self, config: ServerConfig, *, metrics: Sequence[str] = (), timeout: float | None = None
+    ) -> Reloaded:
+        """See `Client.reload`."""
+        return await self._operations.reload(config, metrics, timeout)
+
+    async def health(self, service: str = "", *, timeout: float | None = None) -> str:
+        """See `Client.health`."""
+        return await self._operations.health(service, timeout)
+
+    async def status(
+        self, model: str, version: int | None = None, *, timeout: float | None = None
+    ) -> tuple[VersionStatus, ...]:
+        """See `Client.status`."""
+        return await self._operations.status(Target(model, version), timeout)
+
+    async def metadata(
+        self,
+        model: str,
+        *,
+        version: int | None = None,
+        label: str | None = None,
+        timeout: float | None = None,
+    ) -> ModelMetadata:
+        """See `Client.metadata`."""
+        return await self._operations.metadata(Target(model, version, label), timeout)
+
+    async def wait_until_ready(
+        self, model: str, version: int | None = None, *, timeout: float = 60.0
+    ) -> VersionStatus:
+        """See `Client.wait_until_ready`."""
+        return await self._operations.wait_until_ready(Target(model, version), timeout)
+
+    async def is_ready(
+        self, model: str, version: int | None = None, *, timeout: float = 1.0
+    ) -> bool:
+        """See `Client.is_ready`."""
+        return await self._operations.is_ready(Target(model, version), timeout)
