@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -55,3 +58,107 @@ def tiny_bert(tmp_path_factory) -> Path:
         timeout=240,
     )
     return preset
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What two runs of the real pipeline left: an anomaly model and a classification model.
+
+    `folder` is the working directory; `anomaly` and `classification` the pushed version
+    directories, `anomaly_config` the config of the first; `stream` the lines of its later events;
+    `said` what the commands printed.
+    """
+
+    folder: Path
+    anomaly: Path
+    classification: Path
+    anomaly_config: Path
+    stream: tuple[str, ...]
+    said: str
+
+
+# One process for both runs: TFX takes half a minute to import.
+_TRAIN = """
+import json, sys
+from tfx_pipeline.__main__ import main
+for command in json.load(open(sys.argv[1])):
+    print("$ tfx-pipeline", *command, flush=True)
+    code = main(command)
+    if code:
+        sys.exit(code)
+"""
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory, tiny_bert) -> Trained:
+    """Run the real pipeline twice with a tiny BERT: on real data, or on the simulator's."""
+    folder = tmp_path_factory.mktemp("trained")
+    real = Path(os.environ.get("LIVEBERT_DATA", ROOT.parent / "shared" / "data"))
+    flags = ["--set", f"encoder.preset={tiny_bert}", "--set", "training.epochs=1"]
+    flags += ["--set", f"data.root={folder / 'data'}", "--set", "evaluation.bounds=[]"]
+    flags += ["--set", f"pipeline_root={folder / 'pipelines'}"]
+    flags += ["--set", f"serving.base_path={folder / 'models'}"]
+    anomaly = _anomaly_data(folder, real)
+    classification = _classification_data(folder, real)
+    commands = [
+        [command, "--config", str(config), *(data if command == "import" else []), *flags]
+        for config, data in (anomaly, classification)
+        for command in ("import", "run")
+    ]
+    plan = folder / "commands.json"
+    plan.write_text(json.dumps(commands), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", _TRAIN, str(plan)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    versions = {
+        name: next((folder / "models" / name).iterdir())
+        for name in (path.stem for path, _ in (anomaly, classification))
+    }
+    stream = Path(anomaly[1][1]).read_text(encoding="utf-8").splitlines()
+    return Trained(
+        folder=folder,
+        anomaly=versions[anomaly[0].stem],
+        classification=versions[classification[0].stem],
+        anomaly_config=anomaly[0],
+        stream=tuple(stream[-len(stream) * 2 // 5 :]),
+        said=done.stdout,
+    )
+
+
+def _anomaly_data(folder: Path, real: Path) -> tuple[Path, list[str]]:
+    log = real / "loghub" / "BGL_2k.log"
+    if log.is_file():
+        return ROOT / "configs" / "bgl.yaml", ["--data", str(log)]
+    return _simulated(folder, "service-events", "anomaly", "label")
+
+
+def _classification_data(folder: Path, real: Path) -> tuple[Path, list[str]]:
+    train = real / "banking77" / "train.csv"
+    if not train.is_file():
+        return _simulated(folder, "severities", "classification", "severity")
+    # Some intents, not all: the test is of the chain.
+    small = folder / "banking77.csv"
+    with train.open(encoding="utf-8", newline="") as source, small.open("w", newline="") as target:
+        rows = list(csv.reader(source))
+        kept = sorted({row[1] for row in rows[1:]})[:5]
+        csv.writer(target).writerows([rows[0], *(row for row in rows if row[1] in kept)])
+    return ROOT / "configs" / "banking77.yaml", ["--data", str(small)]
+
+
+def _simulated(folder: Path, name: str, task: str, label: str) -> tuple[Path, list[str]]:
+    events = folder / "history.jsonl"
+    if not events.exists():
+        command = [sys.executable, "-m", "examples.event_simulator", "history", "--events", "1500"]
+        subprocess.run([*command, "--out", str(events)], check=True, cwd=ROOT, timeout=60)
+    config = folder / f"{name}.yaml"
+    config.write_text(
+        f"name: {name}\ntask: {task}\ndata:\n  text: '{{service}} {{message}}'\n"
+        f"  label: {label}\n  event_id: event_id\n  event_time: {{field: event_time}}\n",
+        encoding="utf-8",
+    )
+    return config, ["--data", str(events)]

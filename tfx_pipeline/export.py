@@ -76,7 +76,12 @@ def save(
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def transform_features(examples: tf.Tensor) -> Outputs:
-        return module.transform_layer(tf.io.parse_example(examples, raw_spec))
+        transformed = module.transform_layer(tf.io.parse_example(examples, raw_spec))
+        # A sparse output has no single tensor that TF Serving could fetch.
+        return {
+            name: tf.sparse.to_dense(value) if isinstance(value, tf.SparseTensor) else value
+            for name, value in transformed.items()
+        }
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
     def embed(text: tf.Tensor) -> Outputs:
