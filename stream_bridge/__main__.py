@@ -1,0 +1,115 @@
+"""The command `stream-bridge`: `run` scores a stream, `check` compares config and server."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from stream_bridge.errors import BridgeError, ConfigError
+
+_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command; returns its exit code: 0 done, 1 failed, 2 config or server do not fit."""
+    args = _parser().parse_args(argv)
+    try:
+        return args.command(args)
+    except BridgeError as error:
+        sys.stderr.write(f"stream-bridge: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="stream-bridge", description="Live events in, predictions out, nothing lost."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--config", required=True, metavar="FILE", help="the bridge, in YAML")
+    common.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="A.B=C",
+        dest="overrides",
+        help="overrides a key of the config; may be given several times",
+    )
+    run = commands.add_parser(
+        "run",
+        parents=[common],
+        help="score a stream; goes on where the last run stopped",
+        description="Scores a stream. Ctrl-C or SIGTERM finishes what was read; a second one "
+        "hands it back. A next run with the same config goes on where this one stopped.",
+    )
+    run.add_argument(
+        "--from-start", action="store_true", help="forget the kept position of the source"
+    )
+    run.add_argument("--quiet", action="store_true", help="no live table, only the closing line")
+    run.set_defaults(command=_run)
+    check = commands.add_parser(
+        "check",
+        parents=[common],
+        help="compare the config with the server",
+        description="Compares the config with the server: model, version, signature, outputs.",
+    )
+    check.set_defaults(command=_check)
+    return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    from stream_bridge.config_file import load_config
+
+    config = load_config(args.config, args.overrides)
+    try:
+        config.state_dir.mkdir(parents=True, exist_ok=True)
+        _log_to(config.state_dir / "bridge.log")
+    except OSError as error:
+        raise ConfigError(f"state_dir: {config.state_dir}: {error.strerror}") from error
+    from stream_bridge.run import run
+
+    if args.quiet or not sys.stdout.isatty():
+        return run(config, from_start=args.from_start)
+    from rich.live import Live
+
+    from stream_bridge.live_table import render
+
+    with Live(auto_refresh=False) as live:
+        return run(
+            config,
+            from_start=args.from_start,
+            show=lambda status: live.update(render(status), refresh=True),
+        )
+
+
+def _check(args: argparse.Namespace) -> int:
+    from stream_bridge.config_file import load_config
+
+    config = load_config(args.config, args.overrides)
+    from stream_bridge.server_check import check_server
+
+    for line in check_server(config):
+        sys.stdout.write(line + "\n")
+    return 0
+
+
+def _log_to(path: Path) -> None:
+    """Everything goes to the file; the terminal gets what the bridge itself warns about."""
+    file = logging.FileHandler(path)
+    file.setFormatter(logging.Formatter(_FORMAT))
+    root = logging.getLogger()
+    root.setLevel(logging.WARNING)
+    root.addHandler(file)
+    console = logging.StreamHandler()
+    console.setFormatter(logging.Formatter("stream-bridge: %(message)s"))
+    console.addFilter(lambda record: record.exc_info is None)
+    logging.getLogger("stream_bridge").addHandler(console)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

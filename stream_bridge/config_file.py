@@ -1,0 +1,77 @@
+"""Reads a bridge config from YAML: ``--set`` wins over the file, the file over the defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from stream_bridge.config import BridgeConfig
+from stream_bridge.errors import ConfigError
+
+
+def load_config(path: Path | str, overrides: Sequence[str] = ()) -> BridgeConfig:
+    """The config in a YAML file, with ``a.b=c`` overrides (values are YAML).
+
+    Raises ConfigError with one line that names file and key.
+    """
+    path = Path(path)
+    try:
+        values = yaml.safe_load(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}: " if mark else ""
+        what = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ConfigError(f"{path}: {where}is not YAML: {what}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: must hold keys such as 'source:' and 'server:'")
+    for override in overrides:
+        _apply(values, override)
+    try:
+        return BridgeConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {_first_problem(error)}") from error
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not all(key.split(".")):
+        raise ConfigError(f"--set {override}: write it as key.subkey=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: the value is not YAML") from error
+    *parents, last = key.split(".")
+    for parent in parents:
+        inner = values.get(parent)
+        if inner is None:
+            inner = values[parent] = {}
+        if not isinstance(inner, dict):
+            raise ConfigError(f"--set {override}: {parent} is a single value, it has no keys")
+        values = inner
+    values[last] = value
+
+
+def _first_problem(error: ValidationError) -> str:
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    # A union's chosen scheme appears in the place as if it were a key.
+    tags = {"file", "tail", "tcp", "jsonl"}
+    place = [str(part) for part in first["loc"]]
+    shown = [p for i, p in enumerate(place) if not (p in tags and i in (1, 2) and i > 0)]
+    key = ".".join(shown) or "the config"
+    if first["type"] == "extra_forbidden":
+        what = "there is no such key"
+    elif first["type"] == "missing":
+        what = "this key is missing"
+    else:
+        what = str(first["msg"]).removeprefix("Value error, ")
+        if not isinstance(first["input"], dict | list) and first["type"] != "value_error":
+            what += f" (it is {first['input']!r})"
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{key}: {what}{more}"

@@ -1,0 +1,1 @@
+"""Lines to events: plain lines, JSON lines, loghub-style headers."""

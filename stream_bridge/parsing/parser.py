@@ -1,0 +1,114 @@
+"""RawLine to Event, as the config's ``format`` says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from stream_bridge.config import FormatConfig, LimitsConfig
+from stream_bridge.errors import ParseError
+from stream_bridge.parsing.fields import FieldReader, header_reader, read_json, read_line
+from stream_bridge.parsing.header import header_names
+from stream_bridge.records import DeadLetter, Event, RawLine, Skipped
+from stream_bridge.template import as_text, compile_template, field_getter
+from stream_bridge.timestamps import time_reader
+
+
+class Parser:
+    """Makes events of lines; a line that is none becomes a dead letter with its reason."""
+
+    def __init__(self, form: FormatConfig, limits: LimitsConfig):
+        self._encoding = form.encoding
+        self._errors = "strict" if form.undecodable == "dead_letter" else "replace"
+        self._limit = limits.max_line_bytes
+        self._fields = _field_reader(form)
+        self._text = compile_template(form.text or _default_text(form))
+        self._id = field_getter(form.id) if form.id else None
+        self._key = field_getter(form.key) if form.key else None
+        self._attributes = [(path, field_getter(path)) for path in form.attributes]
+        self._time = _time_of(form)
+
+    def __call__(self, raw: RawLine) -> Event | DeadLetter | Skipped:
+        """The event of a line, or what else the line is."""
+        try:
+            return self._event(raw)
+        except ParseError as error:
+            return DeadLetter(
+                raw, None, "parse", error.code, str(error), 1, raw.arrived, raw.arrived
+            )
+
+    def _event(self, raw: RawLine) -> Event | Skipped:
+        if raw.truncated:
+            raise ParseError(
+                "OVERSIZED", f"the line is longer than limits.max_line_bytes = {self._limit}"
+            )
+        try:
+            line = raw.data.decode(self._encoding, self._errors)
+        except UnicodeDecodeError as error:
+            reason = f"not {self._encoding} at byte {error.start}: {error.reason}"
+            raise ParseError("UNDECODABLE", reason) from error
+        if not line or line.isspace():
+            return Skipped(raw)
+        fields = self._fields(line)
+        try:
+            text = self._text(fields)
+            event_id = as_text(self._id(fields)) if self._id else raw.position
+            key = as_text(self._key(fields)) if self._key else None
+        except KeyError as error:
+            reason = f"the line has no field {error.args[0]!r}"
+            raise ParseError("MISSING_FIELD", reason) from error
+        if not event_id:
+            raise ParseError("MISSING_FIELD", "the event id is empty")
+        return Event(
+            id=event_id,
+            time=self._time(fields) if self._time else raw.arrived,
+            text=text,
+            key=key,
+            source=raw.source,
+            attributes=self._kept(fields) if self._attributes else {},
+            raw=raw,
+        )
+
+    def _kept(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        kept = {}
+        for path, get in self._attributes:
+            try:
+                kept[path] = get(fields)
+            except KeyError:
+                # Attributes only travel along: one that is not there is no reason to lose the rest.
+                kept[path] = None
+        return kept
+
+
+def _field_reader(form: FormatConfig) -> FieldReader:
+    if form.kind == "json":
+        return read_json
+    if form.kind == "header":
+        return header_reader(form.header or "")
+    return read_line
+
+
+def _default_text(form: FormatConfig) -> str:
+    if form.kind == "header":
+        return "{" + header_names(form.header or "")[-1] + "}"
+    return "{line}"
+
+
+def _time_of(form: FormatConfig) -> Callable[[Mapping[str, Any]], int] | None:
+    if form.time is None:
+        return None
+    where = form.time
+    get, read = field_getter(where.field), time_reader(where.format, where.zone)
+
+    def event_time(fields: Mapping[str, Any]) -> int:
+        try:
+            value = get(fields)
+        except KeyError as error:
+            raise ParseError("MISSING_FIELD", f"the line has no field {where.field!r}") from error
+        try:
+            return read(value)
+        except (ValueError, TypeError, OverflowError) as error:
+            reason = f"field {where.field!r} is no time of format {where.format}: {value!r:.80}"
+            raise ParseError("BAD_TIME", reason) from error
+
+    return event_time

@@ -1,0 +1,168 @@
+"""The values that flow through the bridge, and their canonical text form (JSON lines).
+
+::
+
+    RawLine ──parse──> Event ──score──> Prediction        written as JSON lines,
+       └──────────────── DeadLetter <──────┘              schema in docs/events.md
+
+All are frozen. Times are microseconds since the epoch (int) in memory and ISO 8601 in UTC in JSON.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from stream_bridge.timestamps import to_iso
+
+
+@dataclass(frozen=True, slots=True)
+class RawLine:
+    """One line as the source gave it.
+
+    Attributes:
+      data: the bytes, without the line ending; cut at the limit when ``truncated``.
+      source: where it came from, for instance a path.
+      position: its place there, for instance ``path:byte``; the event id where the input has none.
+      read_at: ``time.monotonic()`` when it was read.
+      arrived: microseconds since the epoch when it was read; the event time where the input has
+        none.
+      truncated: the line was longer than ``limits.max_line_bytes``.
+    """
+
+    data: bytes
+    source: str
+    position: str
+    read_at: float
+    arrived: int
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A parsed event: what the model sees (``text``) and what travels with it.
+
+    Attributes:
+      id: from the input, else the source position; the same after a replay.
+      time: event time, microseconds since the epoch.
+      text: the model's input, built from the fields by the config's template.
+      key: what the event belongs to (a host, a customer), or None.
+      source: where it came from.
+      attributes: the fields the config asks to keep.
+      raw: the line as it was read.
+    """
+
+    id: str
+    time: int
+    text: str
+    key: str | None
+    source: str
+    attributes: dict[str, Any]
+    raw: RawLine
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of docs/events.md, without the raw bytes."""
+        return {
+            "event_id": self.id,
+            "event_time": to_iso(self.time),
+            "text": self.text,
+            "key": self.key,
+            "source": self.source,
+            "attributes": self.attributes,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a model said about one event.
+
+    Attributes:
+      event: the event that was scored.
+      model: the model's name.
+      version: the version that answered.
+      outputs: output name to plain value (str, float, int, list) of this event's row.
+      alert: the model, or the config's threshold, calls this event an anomaly.
+      latency_ms: from reading the line to having the answer, milliseconds.
+      cached: the outputs came from the cache, not from a call.
+    """
+
+    event: Event
+    model: str
+    version: int
+    outputs: dict[str, Any]
+    alert: bool
+    latency_ms: float
+    cached: bool = False
+
+    def to_json(self) -> bytes:
+        """One line of JSON, without the line ending."""
+        return orjson.dumps(
+            {
+                **self.event.to_dict(),
+                "model": self.model,
+                "version": self.version,
+                "outputs": self.outputs,
+                "alert": self.alert,
+                "cached": self.cached,
+                "latency_ms": round(self.latency_ms, 3),
+            },
+            option=orjson.OPT_NON_STR_KEYS,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A line that could not become a prediction, with its bytes and the reason.
+
+    Attributes:
+      raw: the line as it was read.
+      event: the event, if it was parsed.
+      stage: ``parse``, ``validate``, ``score`` or ``write``.
+      code: machine-readable reason: a gRPC code, or one of the parser's.
+      message: the reason in words.
+      attempts: how often it was tried.
+      first: microseconds since the epoch of the first attempt.
+      last: microseconds since the epoch of the last attempt.
+    """
+
+    raw: RawLine
+    event: Event | None
+    stage: str
+    code: str
+    message: str
+    attempts: int
+    first: int
+    last: int
+
+    def to_json(self) -> bytes:
+        """One line of JSON, without the line ending; ``raw`` is base64."""
+        return orjson.dumps(
+            {
+                "raw": base64.b64encode(self.raw.data).decode(),
+                "truncated": self.raw.truncated,
+                "source": self.raw.source,
+                "position": self.raw.position,
+                "event": self.event.to_dict() if self.event else None,
+                "stage": self.stage,
+                "code": self.code,
+                "message": self.message,
+                "attempts": self.attempts,
+                "first_time": to_iso(self.first),
+                "last_time": to_iso(self.last),
+            },
+            option=orjson.OPT_NON_STR_KEYS,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A line that holds no event (it is blank); counted, never written."""
+
+    raw: RawLine
+    reason: str = field(default="blank")
+
+
+Outcome = Prediction | DeadLetter | Skipped

@@ -1,0 +1,120 @@
+"""`stream-bridge run`: starts a bridge, keeps it running, accounts for every line at the end."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from stream_bridge.config import BridgeConfig, TcpSource
+from stream_bridge.errors import Abandoned, BridgeError, StateError, WaitedTooLong
+from stream_bridge.housekeeping import Housekeeper, Signals
+from stream_bridge.metrics import Snapshot
+from stream_bridge.runtime import Runtime
+from stream_bridge.server_check import wait_for_server
+from stream_bridge.sources.tcp import TcpListener
+from stream_bridge.state import StateDir
+
+_LOG = logging.getLogger(__name__)
+_RESTART_SECONDS = 0.5
+
+
+def run(
+    config: BridgeConfig,
+    *,
+    from_start: bool = False,
+    show: Callable[[dict[str, Any]], None] | None = None,
+) -> int:
+    """Runs a bridge until its source ends, a limit is reached or it is told to stop.
+
+    Args:
+      config: the bridge.
+      from_start: forget the source's kept position.
+      show: gets the status about each second.
+
+    Returns the exit code: 0 when every line that was read is accounted for. Raises BridgeError.
+    """
+    with ExitStack() as stack:
+        state = stack.enter_context(StateDir(config.state_dir))
+        if from_start:
+            state.forget(config.source.address)
+        listening = None
+        if isinstance(config.source, TcpSource):
+            listener = TcpListener(
+                config.source, config.state_dir / "spool", config.limits.max_line_bytes
+            )
+            listening = stack.enter_context(listener).listening
+        runtime = stack.enter_context(Runtime(config, state))
+        stack.enter_context(Signals(runtime))
+        keeper = stack.enter_context(Housekeeper(runtime, listening, show))
+        keeper.state = "failed"  # what the last status says if something below raises
+        # Opened here first: a source that is not there is a clear line, not a failed pipeline.
+        source = runtime.source_at(runtime.committed_position())
+        if source.done:
+            _say(f"nothing new in {config.source.address}; --from-start reads it again")
+        keeper.state = "running"
+        try:
+            wait_for_server(runtime)
+            _supervise(runtime)
+        except Abandoned:
+            pass
+        except BaseException:
+            keeper.state = "failed"
+            raise
+        finally:
+            runtime.metrics.given_up()
+            snapshot = runtime.metrics.snapshot()
+            _say(account(snapshot))
+        keeper.state = "stopped"
+    return 0 if snapshot.read == snapshot.counts.lines else 1
+
+
+def _supervise(runtime: Runtime) -> None:
+    """Runs the pipeline, and starts it again from the committed position when it fails."""
+    from stream_bridge.engines import run_pipeline
+
+    failures, progress = 0, 0
+    while True:
+        try:
+            return run_pipeline(runtime)
+        except (Abandoned, WaitedTooLong, StateError):
+            raise
+        except Exception as error:
+            _LOG.error("the pipeline failed", exc_info=error)
+            read = runtime.metrics.snapshot().read
+            failures = 1 if read > progress else failures + 1
+            progress = read
+            if failures > runtime.config.failure.restarts or runtime.draining.is_set():
+                if isinstance(error, BridgeError):
+                    raise
+                raise BridgeError(
+                    f"the pipeline failed {failures} times without progress: {error!r:.300}; "
+                    f"see {runtime.config.state_dir / 'bridge.log'}"
+                ) from error
+            runtime.begin_again()
+            time.sleep(_RESTART_SECONDS)
+
+
+def account(snapshot: Snapshot) -> str:
+    """The line that accounts for every line that was read."""
+    counts = snapshot.counts
+    text = f"read {snapshot.read} = predicted {counts.predicted} + dead {counts.dead}"
+    if counts.skipped:
+        text += f" + skipped {counts.skipped}"
+    if snapshot.read != counts.lines:
+        text += f"  DOES NOT ADD UP: {snapshot.read - counts.lines:+d}"
+    text += f"; alerts {counts.alerts}"
+    if counts.versions:
+        versions = ", ".join(f"{v}: {n}" for v, n in sorted(counts.versions.items()))
+        text += f"; by version {versions}"
+    if snapshot.handed_back:
+        text += f"; {snapshot.handed_back} handed back unfinished, they will be read again"
+    return text
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

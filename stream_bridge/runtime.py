@@ -1,0 +1,150 @@
+"""What the steps of one running pipeline share: stop flags, metrics, state, open connections.
+
+Beam copies DoFns, and the local engine runs the copies in this process. They find the runtime they
+belong to by its name, instead of carrying it.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+from stream_bridge.config import BridgeConfig
+from stream_bridge.errors import StateError
+from stream_bridge.metrics import Counts, Metrics, count
+from stream_bridge.records import Outcome
+from stream_bridge.scoring.alerts import alert_rule
+from stream_bridge.scoring.failures import Patience
+from stream_bridge.scoring.in_flight import InFlight
+from stream_bridge.scoring.scorer import Scorer
+from stream_bridge.server import ModelServer
+from stream_bridge.sinks.routing import Sinks
+from stream_bridge.sources.source import Source, open_source
+from stream_bridge.state import Position, StateDir
+
+
+class Runtime:
+    """One run of one bridge.
+
+    Attributes:
+      name: finds it again from inside a pipeline.
+      config: the bridge.
+      metrics: what it counts.
+      draining: once set, no more is read; what was read is finished.
+      abandon: once set, waiting ends; what is unfinished is handed back.
+      failure: what stopped the pipeline; Beam reports only its text.
+    """
+
+    _running: ClassVar[dict[str, Runtime]] = {}
+
+    def __init__(self, config: BridgeConfig, state: StateDir):
+        self.name = uuid.uuid4().hex
+        self.config = config
+        self.metrics = Metrics()
+        self.draining = threading.Event()
+        self.abandon = threading.Event()
+        self.failure: BaseException | None = None
+        self._state = state
+        self._bundle: list[Outcome] = []
+        patience = Patience(config.failure, self.abandon, self.metrics.waiting_for)
+        self.sinks = Sinks(config.sinks, patience)
+        self.server = ModelServer(config.server)
+        self.scorer = Scorer(
+            self.server,
+            config.server.model,
+            alert_rule(config.alert),
+            config.failure,
+            patience,
+            config.server.probe_text,
+        )
+        self.in_flight = InFlight(self.scorer, config.batching)
+        self._source: Source | None = None
+
+    def __enter__(self) -> Runtime:
+        self._running[self.name] = self
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        del self._running[self.name]
+        self.close_source()
+        self.in_flight.close()
+        self.sinks.close()
+        self.server.close()
+
+    @property
+    def stopping(self) -> bool:
+        """No more is read: the bridge drains, or something has failed."""
+        return self.draining.is_set() or self.failure is not None
+
+    @classmethod
+    def find(cls, name: str) -> Runtime:
+        """The running runtime of that name."""
+        return cls._running[name]
+
+    def source_at(self, position: Position | None) -> Source:
+        """The source, opened anew where it does not stand at that position."""
+        if self._source is not None and self._source.position == position:
+            return self._source
+        self.close_source()
+        self._source = open_source(
+            self.config.source, self.config.limits, position, self._state, self.draining
+        )
+        return self._source
+
+    def close_source(self) -> None:
+        """Closes the source, if it is open."""
+        if self._source is not None:
+            self._source.close()
+            self._source = None
+
+    def backlog_bytes(self) -> int:
+        """About how many bytes the source holds that were not yet read."""
+        try:
+            return self._source.backlog_bytes() if self._source is not None else 0
+        except (OSError, ValueError):
+            return 0  # closed, or rotated away, between two looks
+
+    def committed_position(self) -> Position | None:
+        """Where the source's next unfinished line stands."""
+        return self._state.position(self.config.source.address)
+
+    def write(self, outcomes: list[Outcome]) -> None:
+        """Writes a bundle's outcomes; returns when they are durable."""
+        with self.noting_failure():
+            self.sinks.write(outcomes)
+        self.metrics.written(outcomes)
+        self._bundle += outcomes
+
+    def commit(self, position: Position, lines: int) -> None:
+        """Moves the position behind a bundle whose results are durable."""
+        counts: Counts = count(self._bundle)
+        self._bundle = []
+        try:
+            self._state.commit(self.config.source.address, position)
+        except OSError as error:
+            # The results are written and will come again: at least once, and said so. Raising
+            # here would go unheard, as the bundle is already done.
+            self.failure = StateError(f"position in {self._state.path}: {error.strerror}")
+            return
+        self.metrics.committed(lines, counts)
+        if self._source is not None:
+            self._source.committed(position)
+
+    def begin_again(self) -> None:
+        """Forgets an unfinished bundle before the pipeline is started again."""
+        self._bundle = []
+        self.failure = None
+        self.close_source()
+        self.metrics.given_up()
+
+    @contextmanager
+    def noting_failure(self) -> Iterator[None]:
+        """Remembers what a step raises: Beam passes on only its text."""
+        try:
+            yield
+        except Exception as error:
+            self.failure = self.failure or error
+            raise

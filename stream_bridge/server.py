@@ -1,0 +1,49 @@
+"""The model server as the bridge sees it: texts in, rows out, through `serving_client`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from serving_client import Client, Ejection, Retry
+from stream_bridge.config import ServerConfig
+from stream_bridge.scoring.answers import Answer, rows_of
+
+
+class ModelServer:
+    """Calls one model; safe to use from several threads.
+
+    Attributes:
+      input: the signature's text input; from the config, else asked of the server once.
+    """
+
+    def __init__(self, config: ServerConfig):
+        self.config = config
+        self.input = config.input
+        # Waiting and trying again are the bridge's own: it tells the server's fault from an
+        # event's, holds the source meanwhile, and must hear of every failure.
+        self.client = Client(
+            config.address,
+            timeout=config.timeout_seconds,
+            retry=Retry(max_attempts=1),
+            ejection=Ejection(base_seconds=0.05, max_seconds=0.1),
+            check=False,
+        )
+
+    def __call__(self, texts: Sequence[str]) -> Answer:
+        """Scores texts, one row each; raises ServingError or BadAnswer."""
+        config = self.config
+        inputs = list(texts)
+        result = self.client.predict(
+            config.model,
+            {self.input: inputs} if self.input else inputs,
+            version=config.version,
+            label=config.label,
+            signature=config.signature,
+            outputs=list(config.outputs) or None,
+            timeout=config.timeout_seconds,
+        )
+        return Answer(result.version, rows_of(result.outputs, len(inputs)))
+
+    def close(self) -> None:
+        """Closes the channel."""
+        self.client.close()

@@ -1,0 +1,147 @@
+"""Compares the config with the server: model, version, signature, input, outputs, alert label."""
+
+from __future__ import annotations
+
+import logging
+
+from serving_client.errors import NotFoundError, ServingError
+from serving_client.metadata import ModelMetadata, Signature, TensorSpec
+from stream_bridge.config import BridgeConfig
+from stream_bridge.errors import Abandoned, MismatchError
+from stream_bridge.runtime import Runtime
+from stream_bridge.scoring.failures import Patience
+from stream_bridge.server import ModelServer
+
+_LOG = logging.getLogger(__name__)
+
+
+class NotReady(Exception):  # noqa: N818 - a state of the server, not shown as an error
+    """The model is known and still loads."""
+
+
+def check_server(config: BridgeConfig) -> list[str]:
+    """What was checked, in lines for people; raises MismatchError with what does not fit."""
+    server = ModelServer(config.server)
+    try:
+        return compare(config, server)
+    except (ServingError, NotReady) as error:
+        raise MismatchError(
+            f"server.address: {config.server.address} does not answer: {error}; "
+            "start the server, or correct the address"
+        ) from error
+    finally:
+        server.close()
+
+
+def wait_for_server(runtime: Runtime) -> None:
+    """Compares, waiting for a server that is away; raises MismatchError, WaitedTooLong, Abandoned.
+
+    Nothing was read yet, so a stop ends the waiting at once.
+    """
+    config = runtime.config
+
+    def works() -> Exception | None:
+        try:
+            compare(config, runtime.server)
+        except (ServingError, NotReady) as error:
+            return error
+        return None
+
+    error = works()
+    if error is not None:
+        patience = Patience(config.failure, runtime.draining, runtime.metrics.waiting_for)
+        patience.wait_until(works, f"{config.server.address}: {error}")
+    if runtime.draining.is_set():
+        raise Abandoned("stopped before the first line was read")
+
+
+def compare(config: BridgeConfig, server: ModelServer) -> list[str]:
+    """What was found; raises MismatchError, ServingError (the server is away) or NotReady."""
+    metadata = _metadata(config, server)
+    name = f"model {metadata.model} version {metadata.version}"
+    signature = metadata.signatures.get(config.server.signature)
+    if signature is None:
+        have = ", ".join(s for s in sorted(metadata.signatures) if not s.startswith("__"))
+        raise MismatchError(
+            f"server.signature: {name} has no signature {config.server.signature!r}; it has {have}"
+        )
+    text = _text_input(config, signature)
+    server.input = text.name
+    found = [
+        f"server {config.server.address} answers",
+        f"{name} is there",
+        f"signature {signature.name}: input {text}",
+        f"outputs: {', '.join(str(spec) for spec in signature.outputs.values())}",
+    ]
+    _check_outputs(config, signature)
+    return found
+
+
+def _metadata(config: BridgeConfig, server: ModelServer) -> ModelMetadata:
+    wanted, timeout = config.server, config.server.timeout_seconds
+    try:
+        versions = server.client.status(wanted.model, wanted.version, timeout=timeout)
+    except NotFoundError as error:
+        what = f"version {wanted.version} of " if wanted.version is not None else ""
+        key = "server.version" if what else "server.model"
+        raise MismatchError(
+            f"{key}: the server at {wanted.address} has no {what}model {wanted.model!r} "
+            f"({error.message})"
+        ) from error
+    if not any(version.available for version in versions):
+        states = ", ".join(
+            f"{v.version}: {v.state}{f' ({v.error_message})' if v.failed else ''}" for v in versions
+        )
+        raise NotReady(f"no version of {wanted.model} is available yet ({states})")
+    try:
+        return server.client.metadata(
+            wanted.model, version=wanted.version, label=wanted.label, timeout=timeout
+        )
+    except ServingError as error:
+        if wanted.label is not None and error.code == "INVALID_ARGUMENT":
+            raise MismatchError(
+                f"server.label: {wanted.model} has no label {wanted.label!r} ({error.message})"
+            ) from error
+        raise
+
+
+def _text_input(config: BridgeConfig, signature: Signature) -> TensorSpec:
+    needed = [spec for spec in signature.inputs.values() if not spec.optional]
+    wanted = config.server.input
+    if wanted is None:
+        if len(needed) != 1:
+            raise MismatchError(
+                f"server.input: signature {signature.name} has {len(needed)} inputs "
+                f"({', '.join(signature.inputs)}); say which one is the text"
+            )
+        spec = needed[0]
+    elif wanted not in signature.inputs:
+        raise MismatchError(
+            f"server.input: signature {signature.name} has no input {wanted!r}; "
+            f"it has {', '.join(signature.inputs)}"
+        )
+    else:
+        spec = signature.inputs[wanted]
+    if spec.dtype != "string":
+        raise MismatchError(f"server.input: {spec} is no text; a string input is needed")
+    others = [other.name for other in needed if other.name != spec.name]
+    if others:
+        raise MismatchError(
+            f"server.signature: {signature.name} also needs the inputs {', '.join(others)}"
+        )
+    return spec
+
+
+def _check_outputs(config: BridgeConfig, signature: Signature) -> None:
+    fetched = config.server.outputs or tuple(signature.outputs)
+    for name in fetched:
+        if name not in signature.outputs:
+            raise MismatchError(
+                f"server.outputs: signature {signature.name} has no output {name!r}; "
+                f"it has {', '.join(signature.outputs)}"
+            )
+    if config.alert.threshold is not None and config.alert.score not in fetched:
+        raise MismatchError(
+            f"alert.score: output {config.alert.score!r} is not fetched; "
+            f"fetched are {', '.join(fetched)}"
+        )

@@ -1,0 +1,75 @@
+"""What every source does, and how an address in the config becomes one."""
+
+from __future__ import annotations
+
+import threading
+from typing import Protocol
+
+from stream_bridge.config import FileSource, LimitsConfig, SourceConfig, TailSource
+from stream_bridge.records import RawLine
+from stream_bridge.state import Position, StateDir
+
+
+class Source(Protocol):
+    """A source of lines with a position.
+
+    Attributes:
+      position: the place after the last line that `read` returned; a JSON object. A source
+        opened at it goes on with the next line.
+      done: there will be no more lines.
+    """
+
+    position: Position
+    done: bool
+
+    def read(self, limit: int, wait_seconds: float) -> list[RawLine]:
+        """Up to ``limit`` lines that are there now.
+
+        Waits up to ``wait_seconds`` for the first one, less when `wake` is set. Raises
+        SourceError when the source is gone for good.
+        """
+
+    def backlog_bytes(self) -> int:
+        """About how many bytes are there and not yet read."""
+
+    def committed(self, position: Position) -> None:
+        """Everything before the position is durable: space may be freed."""
+
+    def close(self) -> None:
+        """Frees files and sockets."""
+
+
+def open_source(
+    config: SourceConfig,
+    limits: LimitsConfig,
+    position: Position | None,
+    state: StateDir,
+    wake: threading.Event,
+) -> Source:
+    """Opens the configured source at a position (None: its beginning).
+
+    Args:
+      config: which source.
+      limits: the longest line.
+      position: where to go on.
+      state: where a source that needs one keeps its spool.
+      wake: once set, `read` no longer waits.
+    """
+    from stream_bridge.sources.file import FileReader
+    from stream_bridge.sources.spool import SpoolReader
+    from stream_bridge.sources.tail import TailReader
+
+    if isinstance(config, FileSource):
+        return FileReader(config.path, limits.max_line_bytes, position)
+    if isinstance(config, TailSource):
+        return TailReader(
+            config.path,
+            limits.max_line_bytes,
+            position,
+            poll_seconds=config.poll_seconds,
+            from_end=config.start == "end",
+            wake=wake,
+        )
+    return SpoolReader(
+        state.path / "spool", config.address, limits.max_line_bytes, position, wake=wake
+    )

@@ -1,0 +1,93 @@
+"""The steps of the pipeline as DoFns. They stay in one fused stage, see `stream_bridge.reading`.
+
+A failure is a value: dead letters flow beside the events through the same steps to the sinks.
+"""
+
+from __future__ import annotations
+
+import apache_beam as beam
+from apache_beam.transforms.window import TimestampedValue
+from apache_beam.utils.timestamp import Timestamp
+from apache_beam.utils.windowed_value import WindowedValue
+
+from stream_bridge.parsing.parser import Parser
+from stream_bridge.records import Event
+from stream_bridge.runtime import Runtime
+
+
+class ParseLines(beam.DoFn):
+    """RawLine to Event, at its event time; or to DeadLetter or Skipped."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def setup(self):
+        """Compiles the parser."""
+        config = Runtime.find(self._name).config
+        self._parse = Parser(config.format, config.limits)
+
+    def process(self, raw):
+        """Emits one outcome per line."""
+        outcome = self._parse(raw)
+        if isinstance(outcome, Event):
+            yield TimestampedValue(outcome, Timestamp(micros=outcome.time))
+        else:
+            yield outcome
+
+
+class ScoreEvents(beam.DoFn):
+    """Event to Prediction or DeadLetter; timestamp and window are kept. The rest passes."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def setup(self):
+        """Finds the calls in flight."""
+        self._runtime = Runtime.find(self._name)
+        self._in_flight = self._runtime.in_flight
+
+    def start_bundle(self):
+        """A bundle that failed may have left events behind; they come again."""
+        self._in_flight.discard()
+
+    def process(self, element, timestamp=beam.DoFn.TimestampParam, window=beam.DoFn.WindowParam):
+        """Emits what is scored so far; blocks while enough calls are in flight."""
+        if not isinstance(element, Event):
+            yield element
+            return
+        with self._runtime.noting_failure():
+            scored = self._in_flight.add(element, (timestamp, window))
+        for outcome, (when, where) in scored:
+            yield WindowedValue(outcome, when, (where,))
+
+    def finish_bundle(self):
+        """Waits for the open calls."""
+        with self._runtime.noting_failure():
+            scored = self._in_flight.flush()
+        for outcome, (when, where) in scored:
+            yield WindowedValue(outcome, when, (where,))
+
+
+class WriteOutcomes(beam.DoFn):
+    """Outcomes to the sinks, durable when the bundle ends."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def setup(self):
+        """Finds the runtime."""
+        self._runtime = Runtime.find(self._name)
+        self._outcomes = []
+
+    def start_bundle(self):
+        """Drops what a failed bundle left; it comes again."""
+        self._outcomes = []
+
+    def process(self, outcome):
+        """Collects; the sinks are written once per bundle."""
+        self._outcomes.append(outcome)
+
+    def finish_bundle(self):
+        """Writes, and waits until it is on disk."""
+        self._runtime.write(self._outcomes)
+        self._outcomes = []
