@@ -18,7 +18,7 @@ from serving_client.results import Prediction
 
 # Codes that may be the fault of one example: its batch is split until the culprit is alone.
 BLAMED_ON_EXAMPLES = frozenset(
-    {"INVALID_ARGUMENT", "OUT_OF_RANGE", "FAILED_PRECONDITION", "INTERNAL", "UNKNOWN", "DATA_LOSS"}
+    {"INVALID_ARGUMENT", "OUT_OF_RANGE", "INTERNAL", "UNKNOWN", "DATA_LOSS"}
 )
 
 

@@ -5,6 +5,7 @@
     ├── UnknownError
     ├── InvalidArgumentError
     │   └── InputError               found here, before anything was sent (also a ValueError)
+    │       ├── SignatureError       the model has no signature of that name
     │       └── TensorError          a value or TensorProto that is no valid tensor
     ├── DeadlineExceededError        (also a TimeoutError)
     ├── NotFoundError
@@ -88,6 +89,10 @@ class InvalidArgumentError(ServingError):
 
 class InputError(InvalidArgumentError, ValueError):
     """The request is wrong, and was not sent."""
+
+
+class SignatureError(InputError):
+    """The model has no signature of that name."""
 
 
 class TensorError(InputError):

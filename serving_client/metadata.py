@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 
 from serving_client import protos
 from serving_client.dtypes import dtype_name
-from serving_client.errors import InputError, ResponseError
+from serving_client.errors import ResponseError, SignatureError
 from serving_client.results import DEFAULT_SIGNATURE
 
 
@@ -59,13 +59,13 @@ class ModelMetadata:
     signatures: Mapping[str, Signature]
 
     def signature(self, name: str | None = None) -> Signature:
-        """A signature by name, the default one without. InputError names those there are."""
+        """A signature by name, the default one without. SignatureError names those there are."""
         wanted = name or DEFAULT_SIGNATURE
         try:
             return self.signatures[wanted]
         except KeyError:
             names = ", ".join(sorted(n for n in self.signatures if not n.startswith("__")))
-            raise InputError(
+            raise SignatureError(
                 f"model {self.model} version {self.version} has no signature {wanted!r}; "
                 f"it has {names or 'none'}"
             ) from None

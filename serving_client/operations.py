@@ -21,6 +21,7 @@ from serving_client.errors import (
     NotFoundError,
     ResponseError,
     ServingError,
+    SignatureError,
     UnimplementedError,
 )
 from serving_client.examples import to_input
@@ -106,7 +107,7 @@ class Operations:
         try:
             answer = await self.predict(target, bulk.collate(batch), outputs, timeout)
         except ServingError as error:
-            if error.code not in bulk.BLAMED_ON_EXAMPLES:
+            if error.code not in bulk.BLAMED_ON_EXAMPLES or isinstance(error, SignatureError):
                 raise
             if len(batch) == 1:
                 index, item = batch[0]
