@@ -221,3 +221,23 @@ def older_tensorflow(tmp_path_factory) -> str:
     ):
         subprocess.run(command, check=True, env=environment, timeout=600)
     return python
+
+
+def test_tensorflow_reads_the_spans_that_were_written_without_it(trained):
+    script = (
+        "import sys, tensorflow as tf\n"
+        "for split in sys.argv[2:]:\n"
+        "    files = tf.io.gfile.glob(f'{sys.argv[1]}/{split}/*')\n"
+        "    print(sum(1 for _ in tf.data.TFRecordDataset(files, 'GZIP')))\n"
+    )
+    span = next((trained.folder / "data").glob("*/span-1"))
+    splits = ["train", "eval", "test"]
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(span), *splits],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    events = json.loads((span / "import.json").read_text())["events"]
+    assert [int(line) for line in done.stdout.split()] == [events[name] for name in splits]
