@@ -59,7 +59,8 @@ def _apply(values: dict[str, Any], override: str) -> None:
 
 def _first_problem(error: ValidationError) -> str:
     problems = error.errors(include_url=False)
-    first = problems[0]
+    # A mistyped key also makes the right one missing: the typo says more.
+    first = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
     # A union's chosen scheme appears in the place as if it were a key.
     tags = {"file", "tail", "tcp", "jsonl"}
     place = [str(part) for part in first["loc"]]

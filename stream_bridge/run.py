@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -27,6 +27,8 @@ def run(
     *,
     from_start: bool = False,
     show: Callable[[dict[str, Any]], None] | None = None,
+    say: Callable[[str], None] = print,
+    stop: threading.Event | None = None,
 ) -> int:
     """Runs a bridge until its source ends, a limit is reached or it is told to stop.
 
@@ -34,6 +36,8 @@ def run(
       config: the bridge.
       from_start: forget the source's kept position.
       show: gets the status about each second.
+      say: gets lines for people, the closing account among them.
+      stop: once set, the bridge drains; signals do the same where this is the main thread.
 
     Returns the exit code: 0 when every line that was read is accounted for. Raises BridgeError.
     """
@@ -47,14 +51,15 @@ def run(
                 config.source, config.state_dir / "spool", config.limits.max_line_bytes
             )
             listening = stack.enter_context(listener).listening
-        runtime = stack.enter_context(Runtime(config, state))
-        stack.enter_context(Signals(runtime))
+        runtime = stack.enter_context(Runtime(config, state, stop))
+        if threading.current_thread() is threading.main_thread():
+            stack.enter_context(Signals(runtime))
         keeper = stack.enter_context(Housekeeper(runtime, listening, show))
         keeper.state = "failed"  # what the last status says if something below raises
         # Opened here first: a source that is not there is a clear line, not a failed pipeline.
         source = runtime.source_at(runtime.committed_position())
         if source.done:
-            _say(f"nothing new in {config.source.address}; --from-start reads it again")
+            say(f"nothing new in {config.source.address}; --from-start reads it again")
         keeper.state = "running"
         try:
             wait_for_server(runtime)
@@ -67,7 +72,7 @@ def run(
         finally:
             runtime.metrics.given_up()
             snapshot = runtime.metrics.snapshot()
-            _say(account(snapshot))
+            say(account(snapshot))
         keeper.state = "stopped"
     return 0 if snapshot.read == snapshot.counts.lines else 1
 
@@ -113,8 +118,3 @@ def account(snapshot: Snapshot) -> str:
     if snapshot.handed_back:
         text += f"; {snapshot.handed_back} handed back unfinished, they will be read again"
     return text
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()

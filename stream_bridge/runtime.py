@@ -40,11 +40,11 @@ class Runtime:
 
     _running: ClassVar[dict[str, Runtime]] = {}
 
-    def __init__(self, config: BridgeConfig, state: StateDir):
+    def __init__(self, config: BridgeConfig, state: StateDir, stop: threading.Event | None = None):
         self.name = uuid.uuid4().hex
         self.config = config
         self.metrics = Metrics()
-        self.draining = threading.Event()
+        self.draining = stop or threading.Event()
         self.abandon = threading.Event()
         self.failure: BaseException | None = None
         self._state = state
