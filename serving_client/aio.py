@@ -16,6 +16,7 @@ from serving_client.grpc_aio_transport import GrpcAioTransport
 from serving_client.hooks import CallHook
 from serving_client.metadata import ModelMetadata
 from serving_client.operations import Operations
+from serving_client.rest_transport import RestAioTransport
 from serving_client.results import (
     Classification,
     Prediction,
@@ -65,7 +66,8 @@ class AsyncClient:
             keepalive_seconds=keepalive_seconds,
             keepalive_timeout_seconds=keepalive_timeout_seconds,
         )
-        self._transport = GrpcAioTransport(self._config)
+        rest = addresses.is_rest(self._config.addresses)
+        self._transport = RestAioTransport(self._config) if rest else GrpcAioTransport(self._config)
         self._operations = Operations(self._config, self._transport)
 
     def __repr__(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 from serving_client import protos
 from serving_client.errors import InputError
+from serving_client.metadata import Signature
 from serving_client.services import Method
 
 T = TypeVar("T")
@@ -54,6 +55,7 @@ class Call(Generic[T]):
     decode: Callable[[Any], T]
     target: Target | None = None
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    known: Signature | None = None  # what the model says of the signature; REST cannot do without
 
     @cached_property
     def payload(self) -> bytes:

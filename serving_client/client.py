@@ -19,6 +19,7 @@ from serving_client.grpc_transport import GrpcTransport
 from serving_client.hooks import CallHook
 from serving_client.metadata import ModelMetadata
 from serving_client.operations import Operations
+from serving_client.rest_transport import RestTransport
 from serving_client.results import (
     Classification,
     Prediction,
@@ -69,7 +70,8 @@ class Client:
             keepalive_seconds=keepalive_seconds,
             keepalive_timeout_seconds=keepalive_timeout_seconds,
         )
-        self._transport = GrpcTransport(self._config)
+        rest = addresses.is_rest(self._config.addresses)
+        self._transport = RestTransport(self._config) if rest else GrpcTransport(self._config)
         self._operations = Operations(self._config, self._transport)
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()

@@ -34,6 +34,8 @@ class _Connection:
 class GrpcTransport(BlockingTransport):
     """Blocking calls over `grpc`."""
 
+    needs_metadata = False
+
     def __init__(self, config: ClientConfig) -> None:
         super().__init__(config)
         self._config = config

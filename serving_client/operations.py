@@ -87,7 +87,7 @@ class Operations:
             request.inputs[name].CopyFrom(tensor)
         if outputs is not None:
             request.output_filter.extend(outputs)
-        call = Call(services.PREDICT, request, results.prediction, target, headers or {})
+        call = Call(services.PREDICT, request, results.prediction, target, headers or {}, signature)
         answer = await self.engine.execute(call, deadline)
         if known is not None:
             self._cache.answered(target, answer.version)
@@ -121,7 +121,8 @@ class Operations:
     async def _metadata_for(
         self, target: Target, inputs: Any, deadline: float
     ) -> ModelMetadata | None:
-        if not self.config.check and isinstance(inputs, Mapping):
+        unchecked = not self.config.check and not self._transport.needs_metadata
+        if unchecked and isinstance(inputs, Mapping):
             return None
         known = self._cache.get(target)
         if known is not None or self._cache.has_none:

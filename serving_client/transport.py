@@ -44,6 +44,11 @@ class Cancellation:
 class Transport(Protocol):
     """Sends calls to addresses, and waits."""
 
+    @property
+    def needs_metadata(self) -> bool:
+        """Whether Predict cannot be sent or read without the model's metadata."""
+        ...
+
     async def send(
         self,
         address: str,

@@ -16,6 +16,7 @@ from serving_client.services import METHODS, Method
 from serving_client.testing.answers import Answers
 from serving_client.testing.faults import Faults, ReceivedCall
 from serving_client.testing.models import ModelFunction, ModelStore
+from serving_client.testing.rest import RestServer
 
 _TEXT_IN = {"text": "string[?]"}
 
@@ -23,14 +24,16 @@ _TEXT_IN = {"text": "string[?]"}
 class FakeServer:
     """Speaks the TF Serving API over gRPC on a free port of the loopback interface.
 
-    `address` is where; it stays the same across `stop()` and `start()`. `credentials` are gRPC
-    server credentials for TLS. Not for production: no batching, no files, one process.
+    `address` is where, `rest_address` too with `rest=True`; both stay the same across `stop()` and
+    `start()`. `credentials` are gRPC server credentials for TLS. Not for production: no batching,
+    no files, one process.
     """
 
     def __init__(
         self,
         *,
         port: int = 0,
+        rest: bool = False,
         credentials: grpc.ServerCredentials | None = None,
         max_workers: int = 64,
     ) -> None:
@@ -42,6 +45,9 @@ class FakeServer:
         self._max_workers = max_workers
         self._port = port
         self._server: grpc.Server | None = None
+        self._wants_rest = rest
+        self._rest_port = 0
+        self._rest: RestServer | None = None
         self._lock = threading.Lock()
 
     # --- life ---
@@ -50,6 +56,11 @@ class FakeServer:
     def address(self) -> str:
         """`127.0.0.1:PORT`, known once started."""
         return f"127.0.0.1:{self._port}"
+
+    @property
+    def rest_address(self) -> str:
+        """`http://127.0.0.1:PORT`, for a server made with `rest=True`."""
+        return f"http://127.0.0.1:{self._rest_port}"
 
     def start(self) -> FakeServer:
         """Listen. Models, labels and recorded calls are those of before."""
@@ -68,6 +79,9 @@ class FakeServer:
             self._port = server.add_secure_port(where, self._credentials)
         server.start()
         self._server = server
+        if self._wants_rest:
+            self._rest = RestServer(self._rest_port, self._answer)
+            self._rest_port = self._rest.port
         return self
 
     def stop(self, grace: float | None = None) -> None:
@@ -75,6 +89,9 @@ class FakeServer:
         server, self._server = self._server, None
         if grace is None:
             self._faults.stopping.set()
+        rest, self._rest = self._rest, None
+        if rest is not None:
+            rest.stop()
         if server is not None:
             server.stop(grace).wait()
 
@@ -180,22 +197,23 @@ class FakeServer:
         ]
 
     def _handler(self, method: Method) -> Callable[[Any, Any], Any]:
-        answer = getattr(self._answers, method.name)
-
         def handle(request: Any, context: Any) -> Any:
-            model = _model_of(request)
             headers = dict(context.invocation_metadata() or ())
-            with self._lock:
-                self.calls.append(ReceivedCall(method.name, model, request, headers))
             try:
-                self._faults.apply(method.name, model)
-                return answer(request)
+                return self._answer(method.name, request, headers)
             except ServingError as error:
                 context.abort(grpc.StatusCode[error.code], error.message)
             except Exception as error:  # a model function that raises is a model that fails
                 context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}")
 
         return handle
+
+    def _answer(self, method: str, request: Any, headers: dict[str, str]) -> Any:
+        model = _model_of(request)
+        with self._lock:
+            self.calls.append(ReceivedCall(method, model, request, headers))
+        self._faults.apply(method, model)
+        return getattr(self._answers, method)(request)
 
 
 def _model_of(request: Any) -> str:

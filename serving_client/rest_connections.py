@@ -1,0 +1,143 @@
+"""HTTP connections to one REST address, kept open between calls."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from serving_client.config import Tls
+from serving_client.errors import InputError
+from serving_client.rest_json import HttpRequest
+from serving_client.transport import Cancellation
+
+_MAX_IDLE = 64
+_CHUNK_BYTES = 1 << 20
+
+
+def tls_context(tls: Tls | None) -> ssl.SSLContext:
+    """TLS settings as the ssl module wants them."""
+    try:
+        root = tls.root_certificates.decode() if tls and tls.root_certificates else None
+        context = ssl.create_default_context(cadata=root)
+        if tls and tls.client_certificate and tls.client_key:
+            with tempfile.NamedTemporaryFile() as pem:  # the module reads keys from files only
+                pem.write(tls.client_certificate + b"\n" + tls.client_key)
+                pem.flush()
+                context.load_cert_chain(pem.name)
+    except (ssl.SSLError, ValueError) as error:
+        raise InputError(f"a TLS certificate or key cannot be used: {error}") from error
+    return context
+
+
+class _NamedHttps(http.client.HTTPSConnection):
+    """HTTPS that expects a certificate for another name than the address."""
+
+    def __init__(self, *args: Any, name: str, context: ssl.SSLContext, **kwargs: Any) -> None:
+        super().__init__(*args, context=context, **kwargs)
+        self._name = name
+        self._tls = context
+
+    def connect(self) -> None:
+        http.client.HTTPConnection.connect(self)
+        self.sock = self._tls.wrap_socket(self.sock, server_hostname=self._name)
+
+
+class Pool:
+    """The connections to one address. Safe across threads."""
+
+    def __init__(self, address: str, tls: Tls | None) -> None:
+        parts = urlsplit(address)
+        self._host = parts.hostname or ""
+        self._prefix = parts.path.rstrip("/")
+        self._secure = parts.scheme == "https"
+        self._port = parts.port or (443 if self._secure else 80)
+        self._name = tls.server_name if tls else None
+        self._context = tls_context(tls) if self._secure else None
+        self._idle: list[http.client.HTTPConnection] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def exchange(
+        self,
+        request: HttpRequest,
+        timeout: float,
+        headers: Mapping[str, str],
+        cancellation: Cancellation | None,
+    ) -> tuple[int, bytes]:
+        """Status and body. OSError or HTTPException when the connection fails."""
+        deadline = time.monotonic() + timeout
+        connection = self._take(timeout)
+        if cancellation is not None:
+            cancellation.on_cancel(lambda: _abort(connection))
+        keep = False
+        try:
+            if connection.sock is not None:
+                connection.sock.settimeout(timeout)
+            connection.request(
+                request.verb,
+                self._prefix + request.path,
+                request.body,
+                {"Content-Type": "application/json", **headers},
+            )
+            _limit(connection, deadline)
+            answer = connection.getresponse()
+            parts = []
+            while chunk := answer.read(_CHUNK_BYTES):
+                parts.append(chunk)
+                _limit(connection, deadline)
+            keep = not answer.will_close
+            return answer.status, b"".join(parts)
+        finally:
+            self._put_back(connection, keep=keep)
+
+    def _take(self, timeout: float) -> http.client.HTTPConnection:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        if self._context is None:
+            return http.client.HTTPConnection(self._host, self._port, timeout=timeout)
+        if self._name:
+            return _NamedHttps(
+                self._host, self._port, timeout=timeout, context=self._context, name=self._name
+            )
+        return http.client.HTTPSConnection(
+            self._host, self._port, timeout=timeout, context=self._context
+        )
+
+    def _put_back(self, connection: http.client.HTTPConnection, *, keep: bool) -> None:
+        with self._lock:
+            if keep and not self._closed and len(self._idle) < _MAX_IDLE:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def close(self) -> None:
+        """Close what is idle; connections in use are closed when their call ends."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+
+def _limit(connection: http.client.HTTPConnection, deadline: float) -> None:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("the deadline passed")
+    if connection.sock is not None:
+        connection.sock.settimeout(left)
+
+
+def _abort(connection: http.client.HTTPConnection) -> None:
+    if connection.sock is not None:
+        try:
+            connection.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            return  # gone already
