@@ -1,0 +1,1 @@
+"""What each RPC means, whichever protocol it came by: messages in, messages out, StatusError."""

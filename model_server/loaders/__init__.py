@@ -1,0 +1,1 @@
+"""How each kind of model on disk becomes a servable."""
