@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -146,7 +147,8 @@ class Client:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._config.max_in_flight, "serving-client")
         work = partial(self._operations.predict, target, inputs, outputs, timeout, headers)
-        return self._pool.submit(lambda: run(work()))
+        context = contextvars.copy_context()  # a trace goes on in the thread
+        return self._pool.submit(lambda: context.run(run, work()))
 
     def predict_many(
         self,
@@ -191,7 +193,12 @@ class Client:
 
         try:
             for window in windows:
-                under_way.append([pool.submit(answer, batch) for batch in plan.batches(window)])
+                under_way.append(
+                    [
+                        pool.submit(contextvars.copy_context().run, answer, batch)
+                        for batch in plan.batches(window)
+                    ]
+                )
                 if len(under_way) == 2:
                     yield from bulk.in_order(each.result() for each in under_way.popleft())
             while under_way:
