@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from serving_client import addresses, bulk
+from serving_client.awaiting import AwaitingTransport
 from serving_client.bulk import Row
 from serving_client.calls import Target
 from serving_client.config import ClientConfig, Ejection, Headers, Hedge, Retry, Tls
@@ -16,7 +17,6 @@ from serving_client.grpc_aio_transport import GrpcAioTransport
 from serving_client.hooks import CallHook
 from serving_client.metadata import ModelMetadata
 from serving_client.operations import Operations
-from serving_client.rest_transport import RestAioTransport
 from serving_client.results import (
     Classification,
     Prediction,
@@ -66,8 +66,7 @@ class AsyncClient:
             keepalive_seconds=keepalive_seconds,
             keepalive_timeout_seconds=keepalive_timeout_seconds,
         )
-        rest = addresses.is_rest(self._config.addresses)
-        self._transport = RestAioTransport(self._config) if rest else GrpcAioTransport(self._config)
+        self._transport = _transport(self._config)
         self._operations = Operations(self._config, self._transport)
 
     def __repr__(self) -> str:
@@ -228,3 +227,12 @@ class AsyncClient:
     ) -> bool:
         """See `Client.is_ready`."""
         return await self._operations.is_ready(Target(model, version), timeout)
+
+
+def _transport(config: ClientConfig) -> AwaitingTransport:
+    if not addresses.is_rest(config.addresses):
+        return GrpcAioTransport(config)
+    # Here, not above: the HTTP modules would make every import of the package slower.
+    from serving_client.rest_transport import RestAioTransport
+
+    return RestAioTransport(config)

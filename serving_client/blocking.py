@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
+import abc
 import concurrent.futures
 import socket
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
+from serving_client.calls import Call
 from serving_client.config import ClientConfig
 from serving_client.errors import UnavailableError
-from serving_client.transport import Cancellation, run
+from serving_client.transport import Cancellation, Reply, run
 
 T = TypeVar("T")
 
 
-class BlockingTransport:
+class BlockingTransport(abc.ABC):
     """The part of `transport.Transport` that all synchronous transports share."""
+
+    needs_metadata = False
 
     def __init__(self, config: ClientConfig) -> None:
         self._slots = threading.BoundedSemaphore(config.max_in_flight)
         self._racers: concurrent.futures.ThreadPoolExecutor | None = None
         self._racers_lock = threading.Lock()
         self._race_width = 2 * config.max_in_flight
+
+    @abc.abstractmethod
+    async def send(
+        self,
+        address: str,
+        call: Call[Any],
+        timeout: float,
+        headers: Mapping[str, str],
+        cancellation: Cancellation | None = None,
+    ) -> Reply:
+        """One attempt; see `transport.Transport`."""
+
+    @abc.abstractmethod
+    def forget(self, address: str) -> None:
+        """Close the connection to an address that is no longer used."""
 
     async def sleep(self, seconds: float) -> None:
         """Block."""

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from serving_client import addresses, bulk
+from serving_client.blocking import BlockingTransport
 from serving_client.bulk import Row
 from serving_client.calls import Target
 from serving_client.config import ClientConfig, Ejection, Headers, Hedge, Retry, Tls
@@ -20,7 +21,6 @@ from serving_client.grpc_transport import GrpcTransport
 from serving_client.hooks import CallHook
 from serving_client.metadata import ModelMetadata
 from serving_client.operations import Operations
-from serving_client.rest_transport import RestTransport
 from serving_client.results import (
     Classification,
     Prediction,
@@ -71,8 +71,7 @@ class Client:
             keepalive_seconds=keepalive_seconds,
             keepalive_timeout_seconds=keepalive_timeout_seconds,
         )
-        rest = addresses.is_rest(self._config.addresses)
-        self._transport = RestTransport(self._config) if rest else GrpcTransport(self._config)
+        self._transport = _transport(self._config)
         self._operations = Operations(self._config, self._transport)
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
@@ -306,3 +305,12 @@ class Client:
     def is_ready(self, model: str, version: int | None = None, *, timeout: float = 1.0) -> bool:
         """Whether `version` of `model` (or any version) answers right now."""
         return run(self._operations.is_ready(Target(model, version), timeout))
+
+
+def _transport(config: ClientConfig) -> BlockingTransport:
+    if not addresses.is_rest(config.addresses):
+        return GrpcTransport(config)
+    # Here, not above: the HTTP modules would make every import of the package slower.
+    from serving_client.rest_transport import RestTransport
+
+    return RestTransport(config)

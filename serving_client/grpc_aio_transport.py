@@ -20,8 +20,6 @@ from serving_client.transport import Cancellation, Reply
 class GrpcAioTransport(AwaitingTransport):
     """Calls over `grpc.aio`. Belongs to the event loop of its first call."""
 
-    needs_metadata = False
-
     def __init__(self, config: ClientConfig) -> None:
         super().__init__(config)
         self._config = config

@@ -34,8 +34,6 @@ class _Connection:
 class GrpcTransport(BlockingTransport):
     """Blocking calls over `grpc`."""
 
-    needs_metadata = False
-
     def __init__(self, config: ClientConfig) -> None:
         super().__init__(config)
         self._config = config

@@ -15,8 +15,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from google.protobuf import text_format
-
 from serving_client import protos
 from serving_client.errors import InputError
 
@@ -94,6 +92,8 @@ class ServerConfig:
     @classmethod
     def from_text(cls, text: str) -> ServerConfig:
         """Read a `model_config_file`. InputError gives line and column of a mistake."""
+        from google.protobuf import text_format  # heavy, and seldom needed
+
         try:
             message = text_format.Parse(
                 text, protos.ModelServerConfig(), descriptor_pool=protos.POOL
@@ -104,6 +104,8 @@ class ServerConfig:
 
     def to_text(self) -> str:
         """As a `model_config_file`."""
+        from google.protobuf import text_format
+
         return str(text_format.MessageToString(self.to_proto()))
 
     def to_proto(self) -> Any:
