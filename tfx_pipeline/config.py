@@ -26,32 +26,32 @@ class _Frozen(BaseModel):
 
 
 class FormatConfig(_Frozen):
-    """The file format of the labelled events.
+    """The file format of the labelled events: JSON lines, CSV, or log lines with a header.
 
-    `header` describes a log line as logparser does: `<Label> <Time> <Level> <Content>`;
+    `header` describes a log line as logparser and loghub do: `<Label> <Time> <Level> <Content>`;
     the last field takes the rest of the line.
     """
 
-    kind: Literal["jsonl", "csv", "loghub"] = "jsonl"
+    kind: Literal["json", "csv", "header"] = "json"
     delimiter: str = ","
     header: str | None = None
 
     @model_validator(mode="after")
-    def _header_belongs_to_loghub(self) -> FormatConfig:
-        if (self.kind == "loghub") != (self.header is not None):
-            raise ValueError("header is required with kind: loghub, and only there")
+    def _header_belongs_to_its_kind(self) -> FormatConfig:
+        if (self.kind == "header") != (self.header is not None):
+            raise ValueError("header is required with kind: header, and only there")
         return self
 
 
 class TimeConfig(_Frozen):
     """Where an event's time stands and how it is written.
 
-    `format` is `iso8601`, `unix` (seconds), `unix_ms`, `unix_us`, or a strptime pattern;
+    `format` is `iso` (8601), `unix` (seconds), `unix_ms`, `unix_us`, or a strptime pattern;
     `zone` is used when the text itself names none.
     """
 
     field: str
-    format: str = "iso8601"
+    format: str = "iso"
     zone: str = "UTC"
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_text as tf_text
 import tensorflow_transform as tft
@@ -32,16 +35,17 @@ class Tokenizer:
         max_length: int,
         cleaning: Sequence[CleaningRule],
     ) -> None:
-        vocabulary = list(vocabulary)
+        vocabulary = tuple(vocabulary)
+        pieces, normalizer = _compiled(vocabulary, lowercase)
         self._start = vocabulary.index("[CLS]")
         self._end = vocabulary.index("[SEP]")
         self._room = max_length - 2
         self._cleaning = tuple(cleaning)
         self._pieces = tf_text.FastBertTokenizer(
-            vocab=vocabulary,
-            unknown_token="[UNK]",  # noqa: S106 - a word piece, not a secret
+            vocab=(),
             token_out_type=tf.int32,
-            lower_case_nfd_strip_accents=lowercase,
+            fast_wordpiece_model_buffer=tf.constant(pieces),
+            fast_bert_normalizer_model_buffer=tf.constant(normalizer),
         )
 
     @classmethod
@@ -64,6 +68,22 @@ class Tokenizer:
         start = tf.fill([rows, 1], self._start)
         end = tf.fill([rows, 1], self._end)
         return tf.concat([start, pieces, end], axis=1)
+
+
+@functools.lru_cache(maxsize=2)
+def _compiled(
+    vocabulary: tuple[str, ...], lowercase: bool
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Compile a vocabulary once a process: it takes seconds, and Transform traces several times."""
+    with tf.init_scope():
+        tokenizer = tf_text.FastBertTokenizer(
+            vocab=list(vocabulary),
+            unknown_token="[UNK]",  # noqa: S106 - a word piece, not a secret
+            lower_case_nfd_strip_accents=lowercase,
+        )
+        # tensorflow_text takes these buffers by a public argument but gives them by no public name.
+        pieces = tokenizer._fast_wordpiece_tokenizer._model.numpy()
+        return pieces, tokenizer._fast_bert_normalizer._model.numpy()
 
 
 def encoder_inputs(token_ids: tf.RaggedTensor) -> dict[str, tf.Tensor]:

@@ -26,7 +26,7 @@ def write(tmp_path: Path, text: str) -> Path:
         ("name: m\ntask: anomaly\ntraining: {epochs: many}\n", "training.epochs: "),
         (MINIMAL + "data: {text: nothing}\n", "the template names no field"),
         (MINIMAL + "data: {split: {train: 0.9}}\n", "train + eval + test must be 1"),
-        (MINIMAL + "data: {format: {kind: loghub}}\n", "header is required"),
+        (MINIMAL + "data: {format: {kind: header}}\n", "header is required"),
         (MINIMAL + "evaluation: {slices: [[color]]}\n", "'color' is not in data.features"),
         (MINIMAL + "evaluation: {bounds: [{metric: f7, at_least: 1}]}\n", "'f7' is not one of"),
         (MINIMAL + "text_cleaning: [{pattern: '(?=x)'}]\n", "not an RE2 pattern"),

@@ -17,7 +17,7 @@ def test_jsonl_keeps_good_rows_and_rejects_each_bad_one(tmp_path):
     content = (
         b'{"text": "a", "n": 1, "o": {"p": "q"}, "none": null}\n\nnot json\n[1]\n{"text": "\xff"}\n'
     )
-    rows = read(tmp_path, content, FormatConfig(kind="jsonl"))
+    rows = read(tmp_path, content, FormatConfig(kind="json"))
     assert rows[0] == Row(
         str(tmp_path / "events.txt"),
         1,
@@ -32,7 +32,7 @@ def test_jsonl_keeps_good_rows_and_rejects_each_bad_one(tmp_path):
 
 
 def test_deeply_nested_json_is_rejected_not_a_crash(tmp_path):
-    rows = read(tmp_path, b"[" * 200_000 + b"\n", FormatConfig(kind="jsonl"))
+    rows = read(tmp_path, b"[" * 200_000 + b"\n", FormatConfig(kind="json"))
     assert isinstance(rows[0], RejectedRow)
 
 
@@ -50,7 +50,7 @@ def test_a_log_header_splits_lines_and_the_last_field_takes_the_rest(tmp_path):
     rows = read(
         tmp_path,
         b"- 12:00 kernel: disk full: no space\nAPP 12:01  ssh: hello\nnonsense\n",
-        FormatConfig(kind="loghub", header=header),
+        FormatConfig(kind="header", header=header),
     )
     assert rows[0].fields == {
         "Label": "-",
@@ -73,6 +73,6 @@ def test_every_line_of_a_real_log_follows_its_header(data):
         "<Label> <Timestamp> <Date> <Node> <Time> <NodeRepeat> <Type> <Component> <Level> <Content>"
     )
     path = data / "loghub" / "BGL_2k.log"
-    rows = list(formats.reader(FormatConfig(kind="loghub", header=header))(path))
+    rows = list(formats.reader(FormatConfig(kind="header", header=header))(path))
     assert len(rows) == 2000
     assert sum(row.fields["Label"] != "-" for row in rows) == 143

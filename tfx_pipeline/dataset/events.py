@@ -40,7 +40,7 @@ def parse_time(text: str, config: TimeConfig) -> int:
     """
     if config.format in _UNIX_SCALE:
         return round(float(text) * _UNIX_SCALE[config.format])
-    if config.format == "iso8601":
+    if config.format == "iso":
         # Python 3.10 does not read the Z that 3.11 does.
         parsed = datetime.fromisoformat(text.replace("Z", "+00:00"))
     else:

@@ -23,17 +23,17 @@ Rows = Iterator[Row | RejectedRow]
 
 def reader(config: FormatConfig) -> Callable[[Path], Rows]:
     """Return the reader of the configured format."""
-    if config.kind == "jsonl":
-        return read_jsonl
+    if config.kind == "json":
+        return read_json
     if config.kind == "csv":
         return lambda path: read_csv(path, config.delimiter)
     if config.header is None:
-        raise ValueError("a loghub format has a header")
+        raise ValueError("this format has a header")
     pattern = compile_header(config.header)
-    return lambda path: read_loghub(path, pattern)
+    return lambda path: read_log(path, pattern)
 
 
-def read_jsonl(path: Path) -> Rows:
+def read_json(path: Path) -> Rows:
     """Read one JSON object a line; nested objects become dotted names."""
     for number, offset, line in _lines(path):
         try:
@@ -90,7 +90,7 @@ def compile_header(header: str) -> re.Pattern[str]:
     return re.compile(pattern + r"\Z", re.DOTALL)
 
 
-def read_loghub(path: Path, header: re.Pattern[str]) -> Rows:
+def read_log(path: Path, header: re.Pattern[str]) -> Rows:
     """Read log lines that follow a header, as the loghub collection's do."""
     for number, offset, line in _lines(path):
         match = header.match(line)

@@ -6,6 +6,7 @@ downloads. Weights are safetensors or HDF5, never pickles.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 from dataclasses import dataclass
@@ -84,6 +85,7 @@ def load_backbone(encoder: Encoder, dtype: str) -> Any:
         ) from error
 
 
+@functools.lru_cache(maxsize=2)
 def load_vocabulary(encoder: Encoder) -> tuple[tuple[str, ...], bool]:
     """Return the word pieces in the order of their ids, and whether text is lower-cased."""
     import keras_hub
