@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit code: 0 done, 1 failed, 2 config or server do not fit."""
     args = _parser().parse_args(argv)
+    # gRPC's C core reports each lost connection on stderr; the bridge says it in its own words.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         return args.command(args)
     except BridgeError as error:

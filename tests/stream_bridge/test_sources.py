@@ -1,0 +1,129 @@
+"""Sources by themselves: positions, rotation while away, the spool's bounds."""
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stream_bridge.errors import SourceError
+from stream_bridge.sources.file import FileReader
+from stream_bridge.sources.lines import LineReader
+from stream_bridge.sources.spool import SpoolReader, SpoolWriter, segments
+from stream_bridge.sources.tail import TailReader
+
+
+def tail(path, position=None, **options):
+    options = {"poll_seconds": 0.01, "from_end": False, "wake": threading.Event(), **options}
+    return TailReader(path, 1000, position, **options)
+
+
+def drain(source):
+    found = []
+    while lines := source.read(3, 0.1):
+        found += [line.data.decode() for line in lines]
+    return found
+
+
+@given(st.lists(st.binary(max_size=12).map(lambda b: b.replace(b"\n", b""))), st.integers(1, 9))
+def test_lines_are_whole_positioned_and_bounded(tmp_path_factory, lines, limit):
+    path = tmp_path_factory.mktemp("lines") / "f"
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    with path.open("rb", buffering=0) as file:
+        reader, found = LineReader(file, 0, 8), []
+        while some := reader.read(limit):
+            assert len(some) <= limit
+            found += some
+        assert reader.rest() is None
+    content = path.read_bytes()
+    for line, expected in zip(found, lines, strict=True):
+        assert content[line.start : line.end] == expected + b"\n"
+        assert line.truncated == (len(expected) > 8)
+        assert line.data == (expected[:8] if line.truncated else expected.removesuffix(b"\r"))
+
+
+def test_an_overlong_line_is_cut_and_the_next_one_is_whole(tmp_path):
+    path = tmp_path / "f"
+    path.write_bytes(b"x" * 1_000_000 + b"\nnext\n" + b"y" * 1_000_000)
+    with path.open("rb", buffering=0) as file:
+        reader = LineReader(file, 0, 10)
+        cut, following = reader.read(5)
+        assert (cut.data, cut.truncated, cut.end) == (b"x" * 10, True, 1_000_001)
+        assert (following.data, following.start) == (b"next", 1_000_001)
+        rest = reader.rest()
+        assert (rest.truncated, rest.start, rest.end) == (True, 1_000_006, 2_000_006)
+
+
+def test_a_file_that_got_shorter_is_refused(tmp_path):
+    (tmp_path / "f").write_text("short")
+    with pytest.raises(SourceError, match="--from-start"):
+        FileReader(tmp_path / "f", 100, {"offset": 99})
+
+
+def test_a_rotation_while_away_is_made_up_for(tmp_path):
+    log = tmp_path / "app.log"
+    log.write_text("a\nb\nc\n")
+    first = tail(log)
+    assert [line.data for line in first.read(2, 0)] == [b"a", b"b"]
+    position = first.position
+    first.close()
+    log.rename(tmp_path / "app.log.2")
+    log.write_text("d\n")
+    log.rename(tmp_path / "app.log.1")
+    log.write_text("e\n")
+    (tmp_path / "app.log.3.gz").write_bytes(b"packed")
+    again = tail(log, position)
+    assert drain(again) == ["c", "d", "e"]
+    assert again.position["generation"] == 2
+
+
+def test_another_file_with_the_same_inode_is_another_file(tmp_path):
+    log = tmp_path / "app.log"
+    log.write_text("old 1\nold 2\n")
+    first = tail(log)
+    assert drain(first) == ["old 1", "old 2"]
+    position = first.position
+    first.close()
+    with log.open("r+") as file:  # truncated and refilled beyond where it was read
+        file.truncate(0)
+        file.write("new 1\nnew 2\nnew 3\n")
+    again = tail(log, position)
+    assert drain(again) == ["new 1", "new 2", "new 3"]
+
+
+def test_only_new_lines_on_request(tmp_path):
+    log = tmp_path / "app.log"
+    log.write_text("old\n")
+    source = tail(log, from_end=True)
+    with log.open("a") as file:
+        file.write("new\n")
+    assert drain(source) == ["new"]
+
+
+def test_the_spool_is_bounded_and_frees_what_is_committed(tmp_path):
+    writer = SpoolWriter(tmp_path, max_bytes=400, segment_bytes=100)
+    written = 0
+    while not writer.full():
+        writer.append(b"line %04d\n" % written)
+        written += 1
+    assert sum(path.stat().st_size for path in tmp_path.iterdir()) <= 410
+    reader = SpoolReader(tmp_path, "tcp", 100, None, wake=threading.Event())
+    assert drain(reader) == [f"line {i:04d}" for i in range(written)]
+    reader.committed(reader.position)
+    assert not writer.full()
+    writer.append(b"more\n")
+    assert drain(reader) == ["more"]
+
+
+def test_half_a_line_after_a_crash_is_dropped_and_numbers_are_never_reused(tmp_path):
+    writer = SpoolWriter(tmp_path, 10_000, 1_000)
+    writer.append(b"whole\n")
+    (only,) = segments(tmp_path)
+    with (tmp_path / f"{only:016d}.lines").open("ab") as file:
+        file.write(b"ha")
+    SpoolWriter(tmp_path, 10_000, 1_000).append(b"next\n")
+    reader = SpoolReader(tmp_path, "tcp", 100, None, wake=threading.Event())
+    lines = reader.read(5, 0) + reader.read(5, 0.1)
+    assert [line.data for line in lines] == [b"whole", b"next"]
+    assert len({line.position for line in lines}) == 2
+    assert segments(tmp_path)[-1] > only
