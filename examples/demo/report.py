@@ -12,7 +12,7 @@ from .scenario import Scenario, shown
 from .scoreboard import Scoreboard
 
 _FIGURES = ("average_precision", "f1", "precision", "recall")
-_TEXT_WIDTH = 110
+_WIDTH = 118
 _EXAMPLES = 5
 
 
@@ -22,13 +22,13 @@ def report(scenario: Scenario, board: Scoreboard, seconds: float) -> str:
         _title("Evaluation on the test split, beside the trivial baselines"),
         *_evaluation(scenario),
         _title("Live"),
-        *_live(board),
+        *_live(scenario, board),
         _title("Example alerts"),
         *_alerts(board),
         _title("Files"),
         *_files(scenario),
         _title("Go on by hand"),
-        *_commands(scenario),
+        *_commands(scenario, board),
         "",
         f"The demo took {seconds:.0f} s.",
     ]
@@ -60,7 +60,7 @@ def scorecard_path(workdir: Path) -> Path | None:
     return max(found, key=lambda path: path.stat().st_mtime) if found else None
 
 
-def _live(board: Scoreboard) -> list[str]:
+def _live(scenario: Scenario, board: Scoreboard) -> list[str]:
     judged = board.judged()
     p50, p99 = board.latency_ms(0.5), board.latency_ms(0.99)
     versions = ", ".join(f"{n} by version {v}" for v, n in sorted(board.versions.items()))
@@ -72,13 +72,15 @@ def _live(board: Scoreboard) -> list[str]:
         f"{board.alerts} alerts: precision {_number(judged.precision)}, "
         f"recall {_number(judged.recall)}",
     ]
+    learned = scenario.kinds_learned()
     rows = []
     for kind in board.kinds():
         of_kind = board.judged(kind)
         total = of_kind.hits + of_kind.missed
-        rows.append((kind, str(total), str(of_kind.hits), _number(of_kind.recall)))
+        seen = "yes" if kind in learned else "no"
+        rows.append((kind, seen, str(total), str(of_kind.hits), _number(of_kind.recall)))
     if rows:
-        lines += ["", *table(("incident", "events", "found", "recall"), rows)]
+        lines += ["", *table(("anomalies", "seen before", "events", "found", "recall"), rows)]
     return lines
 
 
@@ -104,7 +106,7 @@ def _alerts(board: Scoreboard) -> list[str]:
 
 def _line(board: Scoreboard, event_id: str, what: str) -> str:
     scored = board.scored[event_id]
-    return f"{scored.score:.2f}  [{what}] {scored.text[:_TEXT_WIDTH]}"
+    return f"{scored.score:.2f}  [{what}] {scored.text}"[:_WIDTH]
 
 
 def _files(scenario: Scenario) -> list[str]:
@@ -125,9 +127,10 @@ def _files(scenario: Scenario) -> list[str]:
     return [f"{name:18} {path}" for name, path in rows]
 
 
-def _commands(scenario: Scenario) -> list[str]:
+def _commands(scenario: Scenario, board: Scoreboard) -> list[str]:
     run = commands(scenario)
-    text = "checkout INFO db pool: active=50 idle=0 waiting=212 max=50"
+    surest = max(board.scored.values(), key=lambda scored: scored.score, default=None)
+    text = surest.text if surest else "hello"
     return [
         "# the server, and a question to it from another terminal",
         shown(run.serve),

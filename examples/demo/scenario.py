@@ -6,6 +6,7 @@ commands that make events.
 
 from __future__ import annotations
 
+import json
 import shlex
 import socket
 import sys
@@ -45,6 +46,14 @@ class Scenario:
     history: Path
     make_history: tuple[str, ...] | None
     stream: tuple[str, ...]
+
+    def kinds_learned(self) -> set[str]:
+        """The kinds of anomaly among the events that the pipeline got to learn from."""
+        rows = self.history.read_text(errors="replace").splitlines()
+        if self.make_history:
+            return {json.loads(row)["incident"] for row in rows} - {None}
+        learned = rows[: int(self.stream[self.stream.index("--skip") + 1])]
+        return {row.split(maxsplit=1)[0] for row in learned} - {"-"}
 
     @property
     def model_config(self) -> Path:
@@ -88,7 +97,7 @@ def simulated(workdir: Path, seconds: float, address: str) -> Scenario:
     make = (*_SIMULATOR, "history", "--events", str(_HISTORY_EVENTS), "--out", str(history))
     stream = (
         *(*_SIMULATOR, "stream", "--rate", f"{_RATE:g}", "--seconds", f"{seconds:g}"),
-        *("--new-incidents-after", f"{seconds * 2 / 3:g}s", *_where(workdir)),
+        *("--new-incidents-after", f"{seconds * 2 / 3:.0f}s", *_where(workdir)),
     )
     return _write(
         Scenario(

@@ -14,7 +14,7 @@ from .records import Event
 
 # Incidents are measured in lines, not minutes, so that any rate shows whole ones: an incident goes
 # on for so many lines of the whole fleet and raises this share of them.
-_LENGTH_LINES = (30, 90)
+_LENGTH_LINES = (20, 60)
 _SHARE = (0.12, 0.4)
 
 

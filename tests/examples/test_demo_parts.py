@@ -52,6 +52,7 @@ def label(event_id, incident=None):
 def board(tmp_path):
     """Four of five events scored: a hit, a false alarm, a miss, and one without a label."""
     scenario = simulated(tmp_path, 60, ADDRESS)
+    write_rows(scenario.history, label("old", "memory-leak"), label("older"))
     scenario.live.write_text("{}\n" * 5)
     write_rows(
         scenario.predictions,
@@ -145,6 +146,8 @@ def test_report_has_evaluation_alerts_files_and_commands(board):
         "unseen-template rule 0.90 0.14 0.70 -",
         "service=auth 9 0.90 0.80 0.70 -",
         "4 scored (3 by version 7, 1 by version 8), 1 dead letters, 1 repeated",
+        "disk-full no 1 1 1.00",
+        "memory-leak yes 1 0 0.00",
         "0.97 [disk-full] checkout INFO [pool] waiting=80",
         "0.60 [false alarm] checkout INFO x",
         "0.10 [missed: memory-leak] checkout INFO x",
