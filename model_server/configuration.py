@@ -51,7 +51,7 @@ class ModelConfig:
     """One model: its name, the directory of its version directories, and what to load."""
 
     name: str
-    base_path: Path
+    base_path: str | Path
     policy: Policy = Latest()
     labels: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -67,6 +67,7 @@ class ModelConfig:
                 f"Expected model {self.name} to have an absolute path or URI; "
                 f"got base_path()={text}"
             )
+        object.__setattr__(self, "base_path", Path(text))
 
 
 @dataclass(frozen=True)

@@ -25,18 +25,12 @@ _NOT_YET = {
     "enable_batching",
     "batching_parameters_file",
     "enable_per_model_batching_parameters",
-    "model_config_file",
-    "model_config_file_poll_wait_seconds",
-    "allow_version_labels_for_unavailable_models",
     "tensorflow_session_config_file",
-    "ssl_config_file",
     "monitoring_config_file",
-    "grpc_channel_arguments",
     "prefer_tflite_model",
     "mixed_precision",
     "xla_cpu_compilation_enabled",
     "xla_gpu_compilation_enabled",
-    "num_request_iterations_for_warmup",
     "rest_api_enable_cors_support",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from concurrent import futures
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import grpc
@@ -16,7 +16,8 @@ from serving_client.services import Method
 
 log = logging.getLogger(__name__)
 
-Handler = Callable[[Any, grpc.ServicerContext], Any]
+# A parsed request and the milliseconds its caller waits (None: no limit) to a response.
+Handler = Callable[[Any, int | None], Any]
 
 MAX_MESSAGE_CHARACTERS = 1024
 # A call that waits, for its turn or in a batch, holds a thread; threads that wait cost little.
@@ -28,16 +29,20 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where gRPC listens and how.
-
-    `address` is `host:port` (port 0: any free one) or None, `socket_path` a UNIX socket or "".
+    """Where gRPC listens and how: on a TCP `port` of `host` unless it is None, and on a UNIX
+    socket unless `socket_path` is empty, both with the same `credentials` (None: plain).
     """
 
-    address: str | None
+    host: str
+    port: int | None
     socket_path: str = ""
     threads: int = MIN_THREADS
     arguments: Sequence[tuple[str, Any]] = ()
     credentials: grpc.ServerCredentials | None = None
+
+    def on_port(self, port: int | None) -> Endpoint:
+        """The same on this port."""
+        return replace(self, port=port)
 
 
 def unary(method: Method, handler: Handler) -> tuple[str, str, grpc.RpcMethodHandler]:
@@ -50,7 +55,7 @@ def unary(method: Method, handler: Handler) -> tuple[str, str, grpc.RpcMethodHan
                 request = parse(data)
             except DecodeError as error:
                 raise InternalError(f"Failed to parse {method.name} request") from error
-            return handler(request, context).SerializeToString()
+            return handler(request, timeout_ms(context)).SerializeToString()
         except StatusError as error:
             context.abort(_CODES[error.number], shorten(error.message))
         except Exception:
@@ -114,9 +119,9 @@ class GrpcServer:
 
     def _bind(self, endpoint: Endpoint) -> list[str]:
         bound = []
-        if endpoint.address is not None:
-            port = self._add(endpoint.address, endpoint.credentials)
-            bound.append(f"{endpoint.address.rpartition(':')[0]}:{port}")
+        if endpoint.port is not None:
+            port = self._add(f"{endpoint.host}:{endpoint.port}", endpoint.credentials)
+            bound.append(f"{endpoint.host}:{port}")
         if endpoint.socket_path:
             self._add(f"unix:{endpoint.socket_path}", endpoint.credentials)
             bound.append(f"unix:{endpoint.socket_path}")

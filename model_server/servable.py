@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from model_server.metrics import Histogram
 from model_server.runtime.tensor import Tensor, parse_proto
 from model_server.runtime.wire import varint
 from serving_client import protos
@@ -53,6 +55,20 @@ class Servable:
     definitions: Any
     graph: Graph
     close: Callable[[], None]
+    latency: Histogram
+
+    def run(
+        self,
+        api: str,
+        feeds: Sequence[tuple[str, Tensor]],
+        fetches: Sequence[str],
+        timeout_ms: int | None,
+    ) -> list[Tensor]:
+        """Run the graph for a call of `api`, and note how long it took."""
+        began = time.perf_counter()
+        tensors = self.graph.run(feeds, fetches, timeout_ms)
+        self.latency.observe((time.perf_counter() - began) * 1e6, self.name, api, "TF1")
+        return tensors
 
 
 def parse_signatures(entries: Iterable[bytes]) -> tuple[Any, dict[str, Signature]]:

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import functools
 import logging
-from collections.abc import Mapping
-from pathlib import Path
+import threading
 
 from model_server import start_up
-from model_server.configuration import ModelConfig
+from model_server.config_files import read_server_config, read_text_proto
+from model_server.configuration import ServerConfig
+from model_server.core.calls import Calls
 from model_server.core.lookup import Lookup
-from model_server.errors import StartError, StatusError
+from model_server.errors import ServerError, StartError, StatusError
 from model_server.flags import Flags
-from model_server.grpc_api import Endpoint, GrpcServer
-from model_server.grpc_services import Services
-from model_server.loaders import saved_model
+from model_server.grpc_api import GrpcServer
+from model_server.grpc_endpoint import read_endpoint
+from model_server.grpc_services import handlers
+from model_server.loaders.saved_model import SavedModelLoader
+from model_server.metrics import Metrics
 from model_server.ports import Reservation
 from model_server.runtime import library
 from model_server.runtime.options import SessionOptions
+from model_server.versions.configurator import Configurator
 from model_server.versions.manager import LoadPolicy, Manager
 from model_server.versions.states import Board
 from model_server.versions.watcher import Watcher
+from model_server.warmup import WarmUp
+from serving_client import protos
 
 log = logging.getLogger(__name__)
 
@@ -41,25 +46,40 @@ class ModelServer:
                 "must be set.",
                 "set --port, or --grpc_socket_path",
             )
-        self._models = _models(flags)
-        start_up.check_base_paths(self._models.values(), flags.file_system_poll_wait_seconds)
+        self._config = _read_config(flags)
+        start_up.check_base_paths(self._config.models.values(), flags.file_system_poll_wait_seconds)
+        self._endpoint = read_endpoint(flags)
         self._reservation = None
         if flags.port or flags.choose_free_ports:
             port = 0 if flags.choose_free_ports else flags.port
             self._reservation = Reservation(flags.bind_address, port, "port")
 
-        self._board = Board()
-        load = functools.partial(saved_model.load, options=_session_options(flags))
-        self._manager = Manager(load, self._board, _load_policy(flags))
+        metrics = Metrics()
+        board = Board()
+        warm_up = WarmUp(
+            metrics, flags.enable_model_warmup, flags.num_request_iterations_for_warmup
+        )
+        loader = SavedModelLoader(_session_options(flags), warm_up, metrics)
+        self._manager = Manager(loader, board, _load_policy(flags))
         self._watcher = Watcher(self._manager, flags.file_system_poll_wait_seconds)
-        self._services = Services(
-            lookup=Lookup(self._manager),
-            board=self._board,
+        lookup = Lookup(self._manager)
+        self._configurator = Configurator(
+            lookup,
+            self._manager,
+            board,
+            self._watcher,
+            flags.allow_version_labels_for_unavailable_models,
+        )
+        self._calls = Calls(
+            lookup=lookup,
+            board=board,
+            configurator=self._configurator,
+            metrics=metrics,
             check_method=flags.enable_signature_method_name_check,
             as_content=flags.enable_serialization_as_tensor_content,
-            health=flags.enable_grpc_healthcheck_service,
         )
         self._grpc: GrpcServer | None = None
+        self._stopping = threading.Event()
 
     def start(self) -> None:
         """Load the models, then answer.
@@ -70,46 +90,62 @@ class ModelServer:
         library.library()
         library.register_op_libraries()
         self._manager.start()
-        self._watcher.watch(self._models)
         self._watcher.start()
-        start_up.wait_until_decided(self._board, self._models)
+        try:
+            self._configurator.apply(self._config)
+        except StatusError as error:
+            raise StartError(
+                f"{error.code}: {error.message}",
+                "export the model again, remove the version that cannot be loaded, or correct "
+                "the labels (--allow_version_labels_for_unavailable_models lets them come first)",
+            ) from error
         self._manager.started()
-        address = None
+        port = None
         if self._reservation is not None:
-            address = f"{_host(self._flags.bind_address)}:{self._reservation.port}"
+            port = self._reservation.port
             self._reservation.release()
-        endpoint = Endpoint(
-            address=address,
-            socket_path=self._flags.grpc_socket_path,
-            threads=self._flags.grpc_max_threads,
-        )
-        self._grpc = GrpcServer(endpoint, self._services.handlers())
+        health = self._flags.enable_grpc_healthcheck_service
+        self._grpc = GrpcServer(self._endpoint.on_port(port), handlers(self._calls, health))
         self._grpc.start()
+        if self._flags.model_config_file and self._flags.model_config_file_poll_wait_seconds > 0:
+            threading.Thread(target=self._reread_config, name="config file", daemon=True).start()
 
     def stop(self) -> None:
         """Accept nothing new, let what runs finish within the grace, and stop."""
+        self._stopping.set()
         self._watcher.stop()
         self._manager.stop()
         if self._grpc is not None:
             self._grpc.stop(self._flags.shutdown_grace_seconds)
 
+    def _reread_config(self) -> None:
+        seconds = self._flags.model_config_file_poll_wait_seconds
+        said = ""
+        while not self._stopping.wait(seconds):
+            try:
+                self._configurator.apply(_read_config(self._flags))
+                said = ""
+            except ServerError as error:
+                if str(error) != said:
+                    log.error("%s is not applied: %s", self._flags.model_config_file, error)
+                said = str(error)
 
-def _models(flags: Flags) -> Mapping[str, ModelConfig]:
-    if not flags.model_base_path:
+
+def _read_config(flags: Flags) -> ServerConfig:
+    if not flags.model_base_path and not flags.model_config_file:
         raise StartError(
             "Both server_options.model_base_path and server_options.model_config_file are empty!",
             "set --model_base_path to the directory that holds the version directories",
         )
     try:
+        if flags.model_config_file:
+            message = read_text_proto(flags.model_config_file, protos.ModelServerConfig())
+            return read_server_config(message)
         return start_up.single_model(flags.model_name, flags.model_base_path)
     except StatusError as error:
         raise StartError(
-            f"{error.code}: {error.message}", f"use {Path(flags.model_base_path).absolute()}"
+            f"{error.code}: {error.message}", "use absolute paths; see docs/serving.md"
         ) from error
-
-
-def _host(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
 
 
 def _load_policy(flags: Flags) -> LoadPolicy:

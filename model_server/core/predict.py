@@ -38,7 +38,7 @@ def predict(
     signature = _signature(servable, request.model_spec.signature_name, check_method)
     feeds = read_inputs(signature, request.inputs)
     aliases = _outputs(signature, request.output_filter)
-    tensors = servable.graph.run(feeds, [signature.outputs[a] for a in aliases], timeout_ms)
+    tensors = servable.run("Predict", feeds, [signature.outputs[a] for a in aliases], timeout_ms)
     response = protos.PredictResponse()
     fill_spec(response.model_spec, servable, signature)
     for alias, tensor in zip(aliases, tensors, strict=True):

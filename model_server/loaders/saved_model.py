@@ -3,25 +3,51 @@
 from __future__ import annotations
 
 import ctypes
+from dataclasses import dataclass
 from pathlib import Path
 
+from model_server.errors import StatusError
+from model_server.metrics import Metrics
 from model_server.runtime import session
 from model_server.runtime.options import SessionOptions
 from model_server.servable import Servable, parse_signatures
+from model_server.warmup import WarmUp
 
 
-def load(name: str, version: int, directory: Path, options: SessionOptions) -> Servable:
-    """Load the SavedModel in `directory` as TF Serving does.
+@dataclass(frozen=True)
+class SavedModelLoader:
+    """Loads versions as TF Serving does, and warms them up."""
 
-    Raises:
-        StatusError: what TF Serving would report for this version.
-    """
-    loaded = session.load(directory, options)
-    definitions, signatures = parse_signatures(loaded.signatures)
+    options: SessionOptions
+    warm_up: WarmUp
+    metrics: Metrics
 
-    def close() -> None:
-        loaded.close()
-        # A version's weights were many allocations: without this the C library keeps the pages.
-        ctypes.CDLL(None).malloc_trim(0)
+    def __call__(self, name: str, version: int, directory: Path) -> Servable:
+        """Load the SavedModel in `directory`; runs in a thread of its own.
 
-    return Servable(name, version, signatures, definitions, loaded, close)
+        Raises:
+            StatusError: what TF Serving would report for this version.
+        """
+        loaded = session.load(directory, self.options)
+        try:
+            definitions, signatures = parse_signatures(loaded.signatures)
+            servable = Servable(
+                name=name,
+                version=version,
+                signatures=signatures,
+                definitions=definitions,
+                graph=loaded,
+                close=lambda: _close(loaded),
+                latency=self.metrics.runtime,
+            )
+            self.warm_up.run(servable, directory)
+        except StatusError:
+            _close(loaded)
+            raise
+        return servable
+
+
+def _close(loaded: session.Session) -> None:
+    loaded.close()
+    # A version's weights were many allocations: without this the C library keeps the pages.
+    ctypes.CDLL(None).malloc_trim(0)

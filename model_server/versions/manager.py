@@ -86,6 +86,7 @@ class Manager:
         with self._changed:
             if self._wanted.get(name, {}) != versions:
                 self._wanted[name] = dict(versions)
+                self._reconcile(name)
                 self._changed.notify_all()
 
     def lend(self, name: str, version: int | None) -> Lease:
@@ -110,6 +111,10 @@ class Manager:
             harness.users -= 1
             if not harness.users and harness.state is State.UNLOADING:
                 self._changed.notify_all()
+
+    def wanted(self, name: str) -> frozenset[int]:
+        """The versions of a model that are wanted. A snapshot, taken without the lock."""
+        return frozenset(self._wanted.get(name, ()))
 
     def serving(self, name: str) -> frozenset[int]:
         """The versions of a model that answer now."""

@@ -147,7 +147,7 @@ def _run(*arguments):
         (
             ["--model_base_path=relative"],
             "Expected model default to have an absolute path",
-            "use /",
+            "use absolute paths",
         ),
         (
             ["--model_base_path=/nowhere/at/all"],
