@@ -247,6 +247,20 @@ class BatchingConfig(Frozen):
     commit_seconds: PositiveFloat = 0.5
 
 
+class CacheConfig(Frozen):
+    """Answers that are kept, by model version and text as the model cleans it.
+
+    Attributes:
+      enabled: off asks the model for every event.
+      max_entries: texts that are kept; the longest unused go first.
+      refresh_seconds: how often one event is asked although it is known, to notice a new version.
+    """
+
+    enabled: bool = True
+    max_entries: PositiveInt = 20_000
+    refresh_seconds: float = Field(default=1.0, ge=0)
+
+
 class AlertConfig(Frozen):
     """When an event is an alert.
 
@@ -330,6 +344,7 @@ class BridgeConfig(Frozen):
       format: how a line becomes an event.
       sinks: where results go, by name.
       batching: how events are put together into calls.
+      cache: answers that are kept.
       alert: when an event is an alert.
       failure: what happens when something does not work.
       limits: sizes beyond which a line is a dead letter.
@@ -344,6 +359,7 @@ class BridgeConfig(Frozen):
     format: FormatConfig = FormatConfig()
     sinks: dict[str, SinkConfig]
     batching: BatchingConfig = BatchingConfig()
+    cache: CacheConfig = CacheConfig()
     alert: AlertConfig = AlertConfig()
     failure: FailureConfig = FailureConfig()
     limits: LimitsConfig = LimitsConfig()

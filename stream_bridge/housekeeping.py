@@ -41,6 +41,7 @@ class Housekeeper:
         self._started = now()
         self._finished = threading.Event()
         self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
+        self._began = time.monotonic()
         self.state = "starting"
 
     def __enter__(self) -> Housekeeper:
@@ -53,23 +54,29 @@ class Housekeeper:
         self._thread.join()
         self._report()
 
+    def begin(self) -> None:
+        """The stream begins; the time limit counts from here."""
+        self._began = time.monotonic()
+        self.state = "running"
+        self._report()
+
     def status(self) -> dict[str, Any]:
         """The status now."""
         snapshot = self._runtime.metrics.snapshot()
         state = self.state
         if state == "running" and self._runtime.draining.is_set():
             state = "draining"
-        elif state == "running" and snapshot.waiting_for:
+        elif state in ("starting", "running") and snapshot.waiting_for:
             state = "waiting"
         return describe(self._runtime, snapshot, state, self._started, self._listening)
 
     def _run(self) -> None:
         config = self._runtime.config
-        began = reported = time.monotonic()
+        reported = time.monotonic()
         drain_began: float | None = None
         while not self._finished.wait(_TICK_SECONDS):
             clock = time.monotonic()
-            if config.max_seconds is not None and clock - began >= config.max_seconds:
+            if config.max_seconds is not None and clock - self._began >= config.max_seconds:
                 self._runtime.draining.set()
             if self._runtime.draining.is_set():
                 drain_began = drain_began or clock

@@ -10,7 +10,17 @@ from rich.table import Table
 def render(status: dict[str, Any]) -> Table:
     """One status (see `stream_bridge.status`) as a table."""
     table = Table(title=f"{status['source']} → {status['model']}", title_justify="left")
-    for name in ("in", "out", "alerts", "dead", "waiting", "events/s", "p50 ms", "p99 ms"):
+    for name in (
+        "in",
+        "out",
+        "alerts",
+        "dead",
+        "waiting",
+        "cached",
+        "events/s",
+        "p50 ms",
+        "p99 ms",
+    ):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("version", justify="right")
     table.add_column("state", min_width=12)
@@ -20,6 +30,7 @@ def render(status: dict[str, Any]) -> Table:
         state = f"waits: {status['waiting_for']}"
     table.add_row(
         *(f"{status[key]:,}" for key in ("in", "out", "alerts", "dead", "waiting")),
+        _share(status["cache"]),
         f"{status['events_per_second']:,.0f}",
         _milliseconds(latency["p50"]),
         _milliseconds(latency["p99"]),
@@ -27,6 +38,11 @@ def render(status: dict[str, Any]) -> Table:
         state,
     )
     return table
+
+
+def _share(cache: dict[str, int] | None) -> str:
+    asked = cache["hits"] + cache["misses"] if cache else 0
+    return f"{cache['hits'] / asked:.0%}" if cache and asked else "-"
 
 
 def _milliseconds(value: float | None) -> str:

@@ -55,15 +55,18 @@ def run(
         if threading.current_thread() is threading.main_thread():
             stack.enter_context(Signals(runtime))
         keeper = stack.enter_context(Housekeeper(runtime, listening, show))
-        keeper.state = "failed"  # what the last status says if something below raises
-        # Opened here first: a source that is not there is a clear line, not a failed pipeline.
-        source = runtime.source_at(runtime.committed_position())
-        if source.done:
-            say(f"nothing new in {config.source.address}; --from-start reads it again")
-        keeper.state = "running"
+        streaming = False
         try:
+            # Opened here first: a source that is not there is a clear line, no failed pipeline.
+            if runtime.source_at(runtime.committed_position()).done:
+                say(f"nothing new in {config.source.address}; --from-start reads it again")
             wait_for_server(runtime)
-            _supervise(runtime)
+            # Beam takes seconds to import: only now, when everything that can be said before is.
+            from stream_bridge.engines import run_pipeline
+
+            keeper.begin()
+            streaming = True
+            _supervise(runtime, run_pipeline)
         except Abandoned:
             pass
         except BaseException:
@@ -72,15 +75,14 @@ def run(
         finally:
             runtime.metrics.given_up()
             snapshot = runtime.metrics.snapshot()
-            say(account(snapshot))
+            if streaming:
+                say(account(snapshot))
         keeper.state = "stopped"
     return 0 if snapshot.read == snapshot.counts.lines else 1
 
 
-def _supervise(runtime: Runtime) -> None:
+def _supervise(runtime: Runtime, run_pipeline: Callable[[Runtime], None]) -> None:
     """Runs the pipeline, and starts it again from the committed position when it fails."""
-    from stream_bridge.engines import run_pipeline
-
     failures, progress = 0, 0
     while True:
         try:

@@ -17,6 +17,7 @@ from stream_bridge.errors import StateError
 from stream_bridge.metrics import Counts, Metrics, count
 from stream_bridge.records import Outcome
 from stream_bridge.scoring.alerts import alert_rule
+from stream_bridge.scoring.cache import AnswerCache
 from stream_bridge.scoring.failures import Patience
 from stream_bridge.scoring.in_flight import InFlight
 from stream_bridge.scoring.scorer import Scorer
@@ -33,6 +34,7 @@ class Runtime:
       name: finds it again from inside a pipeline.
       config: the bridge.
       metrics: what it counts.
+      cache: answers that are kept, or None.
       draining: once set, no more is read; what was read is finished.
       abandon: once set, waiting ends; what is unfinished is handed back.
       failure: what stopped the pipeline; Beam reports only its text.
@@ -60,7 +62,10 @@ class Runtime:
             patience,
             config.server.probe_text,
         )
-        self.in_flight = InFlight(self.scorer, config.batching)
+        self.cache = (
+            AnswerCache(config.cache, self.server.cleaning_rules) if config.cache.enabled else None
+        )
+        self.in_flight = InFlight(self.scorer, config.batching, self.cache)
         self._source: Source | None = None
 
     def __enter__(self) -> Runtime:

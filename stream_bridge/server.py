@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
-from serving_client import Client, Ejection, Retry
+import orjson
+
+from serving_client import Client, Ejection, Retry, ServingError
 from stream_bridge.config import ServerConfig
 from stream_bridge.scoring.answers import Answer, rows_of
+
+_LOG = logging.getLogger(__name__)
 
 
 class ModelServer:
@@ -43,6 +48,23 @@ class ModelServer:
             timeout=config.timeout_seconds,
         )
         return Answer(result.version, rows_of(result.outputs, len(inputs)))
+
+    def cleaning_rules(self, version: int) -> list[dict[str, str]]:
+        """How a version cleans its text, from its card; none where it has no card or is away."""
+        try:
+            result = self.client.predict(
+                self.config.model,
+                {},
+                version=version,
+                signature="model_card",
+                timeout=self.config.timeout_seconds,
+            )
+            card = orjson.loads(result.outputs["card"].flat[0])
+            return list(card["text_cleaning"])
+        except (ServingError, KeyError, IndexError, TypeError, orjson.JSONDecodeError) as error:
+            # Without rules only equal texts share an answer, which is always right.
+            _LOG.info("no cleaning rules of version %s: %s", version, error)
+            return []
 
     def close(self) -> None:
         """Closes the channel."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def describe(
         "versions": {str(version): n for version, n in sorted(counts.versions.items())},
         "last_version": snapshot.last_version,
         "dead_codes": dict(counts.dead_codes),
+        "cache": asdict(runtime.cache.counts()) if runtime.cache else None,
         "waiting_for": snapshot.waiting_for,
         "model": runtime.config.server.model,
         "server": runtime.config.server.address,

@@ -5,56 +5,93 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from stream_bridge.config import BatchingConfig
 from stream_bridge.records import DeadLetter, Event, Prediction
 from stream_bridge.scoring.batches import cut_batches
+from stream_bridge.scoring.cache import AnswerCache
 from stream_bridge.scoring.scorer import Scorer
 
 Scored = list[tuple[Prediction | DeadLetter, Any]]
+_Call = tuple[list[int], Future[list[Prediction | DeadLetter]]]
 
 
 class _Group:
-    """Events that were sorted together, and the calls that score them."""
+    """Events that were sorted together: what the cache knew of them, and the calls for the rest.
+
+    Texts the model cannot tell apart are asked once.
+    """
 
     def __init__(
         self,
         pool: ThreadPoolExecutor,
         scorer: Scorer,
+        cache: AnswerCache | None,
         config: BatchingConfig,
         events: Sequence[Event],
         contexts: Sequence[Any],
     ):
-        self._contexts = contexts
-        self._calls: list[tuple[list[int], Future[list[Prediction | DeadLetter]]]] = [
-            (batch, pool.submit(scorer.score, [events[i] for i in batch]))
-            for batch in cut_batches(
-                [event.text for event in events], config.max_events, config.max_bytes
-            )
-        ]
+        self._events, self._contexts, self._cache = events, contexts, cache
+        self._outcomes: list[Prediction | DeadLetter | None] = [None] * len(events)
+        self._same: dict[int, list[int]] = {}
+        ask = range(len(events)) if cache is None else self._look_up(scorer, cache)
+        self._calls: list[_Call] = []
+        for batch in cut_batches(
+            [events[i].text for i in ask], config.max_events, config.max_bytes
+        ):
+            indices = [ask[i] for i in batch]
+            call = pool.submit(scorer.score, [events[i] for i in indices])
+            self._calls.append((indices, call))
+
+    def _look_up(self, scorer: Scorer, cache: AnswerCache) -> Sequence[int]:
+        """Answers what the cache knows; returns the events to ask, one per distinct text."""
+        first: dict[bytes, int] = {}
+        for index, event in enumerate(self._events):
+            key = cache.key(event.text)
+            if key in first:
+                self._same[first[key]].append(index)
+            elif (row := cache.get(key)) is not None and cache.version is not None:
+                self._outcomes[index] = scorer.prediction(event, cache.version, row, cached=True)
+            else:
+                first[key] = index
+                self._same[index] = []
+        cache.shared_calls(sum(map(len, self._same.values())))
+        return list(first.values())
 
     def ready(self) -> bool:
         return all(call.done() for _, call in self._calls)
 
     def outcomes(self) -> Scored:
-        scored: list[Any] = [None] * len(self._contexts)
-        for batch, call in self._calls:
-            for index, outcome in zip(batch, call.result(), strict=True):
-                scored[index] = (outcome, self._contexts[index])
-        return scored
+        for indices, call in self._calls:
+            for index, outcome in zip(indices, call.result(), strict=True):
+                self._outcomes[index] = outcome
+                for other in self._same.get(index, ()):
+                    self._outcomes[other] = _of_same_text(outcome, self._events[other])
+                if self._cache is not None and isinstance(outcome, Prediction):
+                    self._cache.put(outcome.event.text, outcome.version, outcome.outputs)
+        return list(zip(self._outcomes, self._contexts, strict=True))  # type: ignore[arg-type]
+
+
+def _of_same_text(outcome: Prediction | DeadLetter, event: Event) -> Prediction | DeadLetter:
+    if isinstance(outcome, Prediction):
+        waited = (outcome.event.raw.read_at - event.raw.read_at) * 1000
+        return replace(outcome, event=event, latency_ms=outcome.latency_ms + waited, cached=True)
+    return replace(outcome, event=event, raw=event.raw)
 
 
 class InFlight:
     """Collects events, keeps ``in_flight`` calls open, and gives outcomes back in event order.
 
     At most two groups of ``sort_events`` are open: `add` blocks on the older one, which is how
-    back-pressure reaches the source.
+    back-pressure reaches the source. Events whose text the cache knows are not asked.
     """
 
-    def __init__(self, scorer: Scorer, config: BatchingConfig):
+    def __init__(self, scorer: Scorer, config: BatchingConfig, cache: AnswerCache | None = None):
         self._scorer = scorer
         self._config = config
+        self._cache = cache
         self._pool = ThreadPoolExecutor(config.in_flight, thread_name_prefix="score")
         self._events: list[Event] = []
         self._contexts: list[Any] = []
@@ -90,8 +127,16 @@ class InFlight:
         self._pool.shutdown(cancel_futures=True)
 
     def _send(self) -> None:
-        if self._events:
-            self._groups.append(
-                _Group(self._pool, self._scorer, self._config, self._events, self._contexts)
+        if not self._events:
+            return
+        self._groups.append(
+            _Group(
+                self._pool,
+                self._scorer,
+                self._cache,
+                self._config,
+                self._events,
+                self._contexts,
             )
-            self._events, self._contexts = [], []
+        )
+        self._events, self._contexts = [], []

@@ -62,9 +62,8 @@ class Scorer:
             part = parts.pop()
             answer = self._ask([events[i].text for i in part])
             if isinstance(answer, Answer):
-                answered = time.monotonic()
                 for index, row in zip(part, answer.rows, strict=True):
-                    outcomes[index] = self._prediction(events[index], answer, row, answered)
+                    outcomes[index] = self.prediction(events[index], answer.version, row)
             elif len(part) > 1:
                 half = len(part) // 2
                 parts += [part[half:], part[:half]]
@@ -82,11 +81,12 @@ class Scorer:
                 )
         return outcomes  # type: ignore[return-value] - every index stood in one part
 
-    def _prediction(
-        self, event: Event, answer: Answer, row: dict[str, Any], answered: float
+    def prediction(
+        self, event: Event, version: int, row: dict[str, Any], *, cached: bool = False
     ) -> Prediction:
-        latency = (answered - event.raw.read_at) * 1000
-        return Prediction(event, self._model, answer.version, row, self._is_alert(row), latency)
+        """The prediction that a row of a version's answer makes of an event."""
+        latency = (time.monotonic() - event.raw.read_at) * 1000
+        return Prediction(event, self._model, version, row, self._is_alert(row), latency, cached)
 
     def _ask(self, texts: list[str]) -> Answer | Refusal:
         """The answer, or the refusal once it is sure that the server is not at fault."""
