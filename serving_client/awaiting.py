@@ -33,6 +33,8 @@ class AwaitingTransport(abc.ABC):
         timeout: float,
         headers: Mapping[str, str],
         cancellation: Cancellation | None = None,
+        *,
+        patient: bool = False,
     ) -> Reply:
         """One attempt; see `transport.Transport`."""
 

@@ -37,6 +37,8 @@ class BlockingTransport(abc.ABC):
         timeout: float,
         headers: Mapping[str, str],
         cancellation: Cancellation | None = None,
+        *,
+        patient: bool = False,
     ) -> Reply:
         """One attempt; see `transport.Transport`."""
 

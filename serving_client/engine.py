@@ -102,6 +102,9 @@ class Engine:
                 if self._names:
                     await self._follow_names(now)
                 attempts.made += 1
+                # With one endpoint, wait for its connection: a retry that only asks whether it is
+                # back can keep missing a server that comes and goes.
+                trace.patient = earlier is not None and len(self._balancer.addresses) == 1
                 if self._config.hedge is None:
                     return await self._once(call, timeout, trace)
                 return await self._hedged(call, attempts, timeout, trace)
@@ -110,7 +113,7 @@ class Engine:
                 delay = attempts.delay_after(error, now)
                 if delay is None:
                     if isinstance(error, DeadlineExceededError) and earlier is not None:
-                        raise error from earlier
+                        raise _out_of_time(earlier) from error
                     raise
                 earlier = error
             await self._transport.sleep(delay)
@@ -129,7 +132,12 @@ class Engine:
         trace.address = address = endpoint.address
         try:
             reply = await self._transport.send(
-                address, call, timeout, {**headers, **call.headers}, cancellation
+                address,
+                call,
+                timeout,
+                {**headers, **call.headers},
+                cancellation,
+                patient=trace.patient,
             )
         except ServingError as error:
             error.endpoint = address
@@ -181,11 +189,19 @@ class Engine:
             self._transport.forget(gone)
 
 
-class _Trace:
-    """Where the attempts of one call went."""
+def _out_of_time(earlier: ServingError) -> ServingError:
+    # What went wrong before says more than that time ran out while waiting for it to pass.
+    return type(earlier)(
+        f"{earlier.message}; and no answer until the deadline", endpoint=earlier.endpoint
+    )
 
-    __slots__ = ("address", "response_bytes")
+
+class _Trace:
+    """Where the attempts of one call went, and how the next one is made."""
+
+    __slots__ = ("address", "patient", "response_bytes")
 
     def __init__(self) -> None:
         self.address = ""
+        self.patient = False
         self.response_bytes = 0

@@ -35,13 +35,17 @@ class GrpcAioTransport(AwaitingTransport):
         timeout: float,
         headers: Mapping[str, str],
         cancellation: Cancellation | None = None,
+        *,
+        patient: bool = False,
     ) -> Reply:
         """One attempt; see `transport.Transport`. Cancelling the task cancels the RPC."""
         path = call.method.path
         method = self._methods.get((address, path)) or self._method(address, path)
         extra = grpc_channels.metadata(headers)
         try:
-            data = await method(call.payload, timeout=timeout, metadata=extra)
+            data = await method(
+                call.payload, timeout=timeout, metadata=extra, wait_for_ready=patient
+            )
         except grpc.aio.AioRpcError as error:
             raise grpc_channels.translate(error) from error
         except grpc.aio.UsageError as error:  # what a closed channel raises

@@ -14,7 +14,7 @@ from serving_client.errors import ServingError, from_code
 # A connection that broke is tried again soon, however long the server was away: gRPC's own default
 # grows to two minutes, longer than any caller waits.
 _RECONNECT_MS = 100
-_LONGEST_RECONNECT_MS = 1000
+_LONGEST_RECONNECT_MS = 300
 _CONNECT_TIMEOUT_MS = 5000
 
 

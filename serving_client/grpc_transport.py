@@ -48,6 +48,8 @@ class GrpcTransport(BlockingTransport):
         timeout: float,
         headers: Mapping[str, str],
         cancellation: Cancellation | None = None,
+        *,
+        patient: bool = False,
     ) -> Reply:
         """One attempt; see `transport.Transport`."""
         connection = self._connections.get(address) or self._connect(address)
@@ -55,9 +57,11 @@ class GrpcTransport(BlockingTransport):
         extra = grpc_channels.metadata(headers)
         try:
             if cancellation is None:
-                data = method(call.payload, timeout=timeout, metadata=extra)
+                data = method(call.payload, timeout=timeout, metadata=extra, wait_for_ready=patient)
             else:
-                future = method.future(call.payload, timeout=timeout, metadata=extra)
+                future = method.future(
+                    call.payload, timeout=timeout, metadata=extra, wait_for_ready=patient
+                )
                 cancellation.on_cancel(future.cancel)
                 data = future.result()
         except grpc.RpcError as error:

@@ -95,6 +95,8 @@ class RestTransport(BlockingTransport):
         timeout: float,
         headers: Mapping[str, str],
         cancellation: Cancellation | None = None,
+        *,
+        patient: bool = False,
     ) -> Reply:
         """One attempt; see `transport.Transport`."""
         return self._exchanges.send(address, call, timeout, headers, cancellation)
@@ -126,6 +128,8 @@ class RestAioTransport(AwaitingTransport):
         timeout: float,
         headers: Mapping[str, str],
         cancellation: Cancellation | None = None,
+        *,
+        patient: bool = False,
     ) -> Reply:
         """One attempt; see `transport.Transport`. Cancelling the task closes the connection."""
         cancellation = cancellation or Cancellation()

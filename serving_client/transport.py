@@ -56,8 +56,13 @@ class Transport(Protocol):
         timeout: float,
         headers: Mapping[str, str],
         cancellation: Cancellation | None = None,
+        *,
+        patient: bool = False,
     ) -> Reply:
-        """One attempt. Raises ServingError and nothing else (besides asyncio's cancellation)."""
+        """One attempt. Raises ServingError and nothing else (besides asyncio's cancellation).
+
+        A `patient` attempt waits for a broken connection to come back, where the transport can.
+        """
         ...
 
     async def sleep(self, seconds: float) -> None:
