@@ -8,8 +8,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stream_bridge.errors import BridgeError, ConfigError
+
+if TYPE_CHECKING:
+    from stream_bridge.config import BridgeConfig
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -55,6 +59,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--quiet", action="store_true", help="no live table, only the closing line")
     run.set_defaults(command=_run)
+    replay = commands.add_parser(
+        "replay",
+        parents=[common],
+        help="score dead letters again",
+        description="Scores dead letters again, with the config's format, server and sinks, and "
+        "marks them in FILE.replayed. Those that were marked before are left out.",
+    )
+    replay.add_argument(
+        "--from",
+        dest="letters",
+        metavar="FILE",
+        help="the dead letters; default: the config's own sink of dead letters",
+    )
+    replay.add_argument("--code", action="append", default=[], help="only these codes")
+    replay.add_argument("--stage", action="append", default=[], help="only these stages")
+    replay.add_argument("--since", metavar="TIME", help="last attempt then or later (ISO 8601)")
+    replay.add_argument("--until", metavar="TIME", help="last attempt before that (ISO 8601)")
+    replay.add_argument("--quiet", action="store_true", help="no live table")
+    replay.set_defaults(command=_replay, from_start=True)
     check = commands.add_parser(
         "check",
         parents=[common],
@@ -68,7 +91,25 @@ def _parser() -> argparse.ArgumentParser:
 def _run(args: argparse.Namespace) -> int:
     from stream_bridge.config_file import load_config
 
-    config = load_config(args.config, args.overrides)
+    return _run_bridge(load_config(args.config, args.overrides), args)
+
+
+def _replay(args: argparse.Namespace) -> int:
+    from stream_bridge.config_file import load_config
+    from stream_bridge.replay import replay_config
+
+    config = replay_config(
+        load_config(args.config, args.overrides),
+        letters=args.letters,
+        codes=args.code,
+        stages=args.stage,
+        since=args.since,
+        until=args.until,
+    )
+    return _run_bridge(config, args)
+
+
+def _run_bridge(config: BridgeConfig, args: argparse.Namespace) -> int:
     try:
         config.state_dir.mkdir(parents=True, exist_ok=True)
         _log_to(config.state_dir / "bridge.log")

@@ -26,7 +26,7 @@ from pydantic import (
 
 from stream_bridge.parsing.header import compile_header
 from stream_bridge.template import compile_template
-from stream_bridge.timestamps import time_reader
+from stream_bridge.timestamps import time_reader, to_iso
 
 
 class Frozen(BaseModel):
@@ -135,14 +135,52 @@ class TcpSource(Frozen):
         return urlsplit(self.address).port or 0
 
 
+class DeadLettersSource(Frozen):
+    """``dead:PATH``: dead letters, to be scored again; what `stream-bridge replay` reads.
+
+    Attributes:
+      codes: only letters with one of these codes; empty takes all.
+      stages: only letters of one of these stages; empty takes all.
+      since: only letters whose last attempt was then or later (ISO 8601).
+      until: only letters whose last attempt was before that (ISO 8601).
+    """
+
+    address: str
+    codes: tuple[str, ...] = ()
+    stages: tuple[Literal["parse", "validate", "score", "write"], ...] = ()
+    since: str | None = None
+    until: str | None = None
+
+    @field_validator("since", "until")
+    @classmethod
+    def _in_utc(cls, value: str | None) -> str | None:
+        # Letters' own times are in this form too, so that text compares as time does.
+        return None if value is None else to_iso(time_reader("iso", "UTC")(value))
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return Path(self.address.partition(":")[2])
+
+    def selects(self, letter: dict[str, Any]) -> bool:
+        """Whether a dead letter (a JSON object) is to be read again."""
+        return (
+            (not self.codes or letter["code"] in self.codes)
+            and (not self.stages or letter["stage"] in self.stages)
+            and (self.since is None or letter["last_time"] >= self.since)
+            and (self.until is None or letter["last_time"] < self.until)
+        )
+
+
 SourceConfig = Annotated[
     Annotated[FileSource, Tag("file")]
     | Annotated[TailSource, Tag("tail")]
-    | Annotated[TcpSource, Tag("tcp")],
+    | Annotated[TcpSource, Tag("tcp")]
+    | Annotated[DeadLettersSource, Tag("dead")],
     Discriminator(
         scheme_of,
         custom_error_type="source_address",
-        custom_error_message="address must start with file:, tail: or tcp://",
+        custom_error_message="address must start with file:, tail:, tcp:// or dead:",
     ),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,9 +26,13 @@ class JsonLinesWriter:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("ab", buffering=0)
+            # Two writers would cut off each other's lines when a write fails.
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._size = _end_of_whole_lines(path)
             self._file.truncate(self._size)
             sync_directory(path.parent)
+        except BlockingIOError as error:
+            raise SinkError(f"sink {path} is being written by another bridge") from error
         except OSError as error:
             raise SinkError(f"sink {path}: {error.strerror}") from error
 

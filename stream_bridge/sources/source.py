@@ -5,7 +5,13 @@ from __future__ import annotations
 import threading
 from typing import Protocol
 
-from stream_bridge.config import FileSource, LimitsConfig, SourceConfig, TailSource
+from stream_bridge.config import (
+    DeadLettersSource,
+    FileSource,
+    LimitsConfig,
+    SourceConfig,
+    TailSource,
+)
 from stream_bridge.records import RawLine
 from stream_bridge.state import Position, StateDir
 
@@ -55,12 +61,15 @@ def open_source(
       state: where a source that needs one keeps its spool.
       wake: once set, `read` no longer waits.
     """
+    from stream_bridge.sources.dead_letters import DeadLettersReader
     from stream_bridge.sources.file import FileReader
     from stream_bridge.sources.spool import SpoolReader
     from stream_bridge.sources.tail import TailReader
 
     if isinstance(config, FileSource):
         return FileReader(config.path, limits.max_line_bytes, position)
+    if isinstance(config, DeadLettersSource):
+        return DeadLettersReader(config, limits.max_line_bytes, position)
     if isinstance(config, TailSource):
         return TailReader(
             config.path,
