@@ -21,17 +21,14 @@ def _flag(default: Any, help_: str, kind: str = "", *, own: bool = False, refuse
 
 # Refused rather than ignored in silence.
 _NOT_YET = {
-    "rest_api_port",
     "enable_batching",
     "batching_parameters_file",
     "enable_per_model_batching_parameters",
     "tensorflow_session_config_file",
-    "monitoring_config_file",
     "prefer_tflite_model",
     "mixed_precision",
     "xla_cpu_compilation_enabled",
     "xla_gpu_compilation_enabled",
-    "rest_api_enable_cors_support",
 }
 
 

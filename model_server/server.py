@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 from model_server import start_up
 from model_server.config_files import read_server_config, read_text_proto
@@ -18,6 +19,8 @@ from model_server.grpc_services import handlers
 from model_server.loaders.saved_model import SavedModelLoader
 from model_server.metrics import Metrics
 from model_server.ports import Reservation
+from model_server.rest.api import RestApi
+from model_server.rest.http import HttpServer, listen
 from model_server.runtime import library
 from model_server.runtime.options import SessionOptions
 from model_server.versions.configurator import Configurator
@@ -78,6 +81,11 @@ class ModelServer:
             check_method=flags.enable_signature_method_name_check,
             as_content=flags.enable_serialization_as_tensor_content,
         )
+        self._listener = None
+        if flags.rest_api_port or flags.choose_free_ports:
+            self._listener = _rest_reservation(flags)
+        self._metrics_path = _metrics_path(flags)
+        self._rest: HttpServer | None = None
         self._grpc: GrpcServer | None = None
         self._stopping = threading.Event()
 
@@ -107,16 +115,36 @@ class ModelServer:
         health = self._flags.enable_grpc_healthcheck_service
         self._grpc = GrpcServer(self._endpoint.on_port(port), handlers(self._calls, health))
         self._grpc.start()
+        self._start_rest()
         if self._flags.model_config_file and self._flags.model_config_file_poll_wait_seconds > 0:
             threading.Thread(target=self._reread_config, name="config file", daemon=True).start()
+
+    def _start_rest(self) -> None:
+        if self._listener is None:
+            return
+        flags, port = self._flags, self._listener.port
+        self._listener.release()
+        api = RestApi(
+            calls=self._calls,
+            timeout_ms=flags.rest_api_timeout_in_ms if flags.rest_api_timeout_in_ms > 0 else None,
+            cors=flags.rest_api_enable_cors_support,
+            metrics_path=self._metrics_path,
+        )
+        listener = listen(flags.bind_address, port)
+        self._rest = HttpServer(listener, flags.rest_api_num_threads, api)
+        self._rest.start()
+        log.info("Exporting HTTP/REST API at:%s:%s ...", self._endpoint.host, port)
 
     def stop(self) -> None:
         """Accept nothing new, let what runs finish within the grace, and stop."""
         self._stopping.set()
         self._watcher.stop()
         self._manager.stop()
+        deadline = time.monotonic() + self._flags.shutdown_grace_seconds
         if self._grpc is not None:
             self._grpc.stop(self._flags.shutdown_grace_seconds)
+        if self._rest is not None:
+            self._rest.stop(max(deadline - time.monotonic(), 0))
 
     def _reread_config(self) -> None:
         seconds = self._flags.model_config_file_poll_wait_seconds
@@ -146,6 +174,23 @@ def _read_config(flags: Flags) -> ServerConfig:
         raise StartError(
             f"{error.code}: {error.message}", "use absolute paths; see docs/serving.md"
         ) from error
+
+
+def _rest_reservation(flags: Flags) -> Reservation:
+    if flags.rest_api_port and flags.rest_api_port == flags.port:
+        raise StartError(
+            f"--rest_api_port and --port are both {flags.port}", "give them different ports"
+        )
+    port = 0 if flags.choose_free_ports else flags.rest_api_port
+    return Reservation(flags.bind_address, port, "rest_api_port")
+
+
+def _metrics_path(flags: Flags) -> str:
+    if not flags.monitoring_config_file:
+        return ""
+    message = read_text_proto(flags.monitoring_config_file, protos.MonitoringConfig())
+    prometheus = message.prometheus_config
+    return (prometheus.path or "/monitoring/prometheus/metrics") if prometheus.enable else ""
 
 
 def _load_policy(flags: Flags) -> LoadPolicy:

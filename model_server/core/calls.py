@@ -104,13 +104,13 @@ class Calls:
         metrics = self.metrics
 
         def counted(request: Any, timeout_ms: int | None) -> Any:
-            name = request.model_spec.name
             began = time.perf_counter()
             try:
                 response = call(request, timeout_ms)
             except StatusError as error:
-                metrics.requests.add(name, error.code)
+                metrics.requests.add(request.model_spec.name, error.code)
                 raise
+            name = request.model_spec.name
             metrics.requests.add(name, "OK")
             metrics.latency.observe((time.perf_counter() - began) * 1e6, name, api, entrypoint)
             return response

@@ -1,6 +1,8 @@
 """Real models and real server processes for the tests of this folder."""
 
 import contextlib
+import http.client
+import json
 import os
 import re
 import shlex
@@ -16,6 +18,7 @@ import pytest
 
 from serving_client import protos, services
 
+REST = re.compile(r"Exporting HTTP/REST API at:(\S+) \.\.\.")
 READY = re.compile(r"Running gRPC ModelServer at (?!UNIX)(\S+) \.\.\.")
 COMMAND = shlex.split(os.environ.get("MODEL_SERVER", f"{sys.executable} -m model_server"))
 
@@ -64,6 +67,7 @@ class Server:
         self._reader.start()
         if ready:
             self.address = self.wait_for(READY)[1]
+            self.rest = self.wait_for(REST)[1]
             self.channel = grpc.insecure_channel(self.address)
 
     def _read(self) -> None:
@@ -98,6 +102,17 @@ class Server:
             response_deserializer=method.response.FromString,
         )
         return call(request, timeout=timeout)
+
+    def http(self, verb: str, path: str, body=None, headers=None) -> tuple[int, str, dict]:
+        """Status, text and headers of one exchange; a body that is not text is sent as JSON."""
+        connection = http.client.HTTPConnection(self.rest, timeout=20)
+        if body is not None and not isinstance(body, str | bytes):
+            body = json.dumps(body)
+        connection.request(verb, path, body, headers or {})
+        answer = connection.getresponse()
+        text = answer.read().decode("utf-8", "surrogateescape")
+        connection.close()
+        return answer.status, text, dict(answer.getheaders())
 
     def stop(self, expect: int = 0) -> str:
         """Stop it; its standard output."""
