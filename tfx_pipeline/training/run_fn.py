@@ -103,7 +103,9 @@ def fine_tune(
     weights = class_weights(config, train, len(labels))
     batches = bucket(train, training.batch_tokens, training.seed).map(_learnable(weights))
     held_out = bucket(evaluation, training.batch_tokens).map(_learnable(None))
+    # Which bucket a row falls into does not change, so every epoch has as many batches.
     steps = sum(1 for _ in batches)
+    batches = batches.apply(tf.data.experimental.assert_cardinality(steps))
     optimizer = keras.optimizers.AdamW(
         WarmupLinearDecay(training.learning_rate, steps * training.epochs, training.warmup),
         weight_decay=training.weight_decay,
