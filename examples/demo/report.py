@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from .conductor import commands
 from .scenario import Scenario, shown
-from .scoreboard import Scoreboard
+from .scoreboard import Scoreboard, sum_of
 
 _FIGURES = ("average_precision", "f1", "precision", "recall")
 _WIDTH = 118
@@ -64,15 +65,19 @@ def _live(scenario: Scenario, board: Scoreboard) -> list[str]:
     judged = board.judged()
     p50, p99 = board.latency_ms(0.5), board.latency_ms(0.99)
     versions = ", ".join(f"{n} by version {v}" for v, n in sorted(board.versions.items()))
+    learned = scenario.kinds_learned()
+    seen = sum_of(board.judged(kind) for kind in board.kinds() if kind in learned)
+    new = sum_of(board.judged(kind) for kind in board.kinds() if kind not in learned)
     lines = [
         f"{board.sent} events sent, {len(board.scored)} scored ({versions}), "
         f"{board.dead} dead letters, {board.repeated} repeated",
         f"latency from reading a line to its score: p50 {_number(p50, 0)} ms, "
         f"p99 {_number(p99, 0)} ms",
         f"{board.alerts} alerts: precision {_number(judged.precision)}, "
-        f"recall {_number(judged.recall)}",
+        f"recall {_number(judged.recall)} "
+        f"({_number(seen.recall)} of the kinds that training had seen, "
+        f"{_number(new.recall)} of the others)",
     ]
-    learned = scenario.kinds_learned()
     rows = []
     for kind in board.kinds():
         of_kind = board.judged(kind)
@@ -138,9 +143,22 @@ def _commands(scenario: Scenario, board: Scoreboard) -> list[str]:
         "# the bridge, and more live events",
         shown(run.bridge),
         shown(scenario.stream),
-        "# train a better model on more events; a running server takes it over by itself",
-        shown(run.imports),
-        shown((*run.train, "--set", "training.epochs=4")),
+        *_more_training(scenario),
+    ]
+
+
+def _more_training(scenario: Scenario) -> list[str]:
+    run = commands(scenario)
+    note = "a running server takes the new version over by itself"
+    if not scenario.make_history:
+        return [f"# train longer; {note}", shown((*run.train, "--set", "training.epochs=6"))]
+    more = str(scenario.workdir / "more.jsonl")
+    simulate = (sys.executable, "-m", "examples.event_simulator", "history", "--events", "6000")
+    return [
+        f"# train on more events, the new kinds of incident among them; {note}",
+        shown((*simulate, "--new-incidents-after", "1d", "--out", more)),
+        shown((*run.imports, "--data", more)),
+        shown(run.train),
     ]
 
 

@@ -161,7 +161,7 @@ def labels_path(workdir: Path) -> Path:
 def shown(command: tuple[str, ...] | list[str]) -> str:
     """A command as a person would type it."""
     here = f"{Path.cwd()}/"
-    return shlex.join(part.replace(here, "") for part in command)
+    return shlex.join(part.removeprefix(here) for part in command)
 
 
 def _where(workdir: Path) -> tuple[str, ...]:

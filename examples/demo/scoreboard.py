@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,14 @@ class Judged:
         """Which share of the abnormal events was found; None where there were none."""
         wanted = self.hits + self.missed
         return self.hits / wanted if wanted else None
+
+
+def sum_of(parts: Iterable[Judged]) -> Judged:
+    """The counts of several together."""
+    total = Counter[str]()
+    for part in parts:
+        total.update(hits=part.hits, false_alarms=part.false_alarms, missed=part.missed)
+    return Judged(total["hits"], total["false_alarms"], total["missed"])
 
 
 @dataclass(frozen=True)

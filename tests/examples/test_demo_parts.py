@@ -146,6 +146,7 @@ def test_report_has_evaluation_alerts_files_and_commands(board):
         "unseen-template rule 0.90 0.14 0.70 -",
         "service=auth 9 0.90 0.80 0.70 -",
         "4 scored (3 by version 7, 1 by version 8), 1 dead letters, 1 repeated",
+        "recall 0.50 (0.00 of the kinds that training had seen, 1.00 of the others)",
         "disk-full no 1 1 1.00",
         "memory-leak yes 1 0 0.00",
         "0.97 [disk-full] checkout INFO [pool] waiting=80",
