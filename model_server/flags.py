@@ -21,9 +21,6 @@ def _flag(default: Any, help_: str, kind: str = "", *, own: bool = False, refuse
 
 # Refused rather than ignored in silence.
 _NOT_YET = {
-    "enable_batching",
-    "batching_parameters_file",
-    "enable_per_model_batching_parameters",
     "tensorflow_session_config_file",
     "prefer_tflite_model",
     "mixed_precision",
@@ -89,7 +86,7 @@ class Flags:
     )
     saved_model_tags: str = _flag("serve", "comma-separated tags of the meta graph to load")
     grpc_channel_arguments: str = _flag("", "comma-separated key=value arguments for gRPC")
-    grpc_max_threads: int = _flag(4 * _CPUS, "threads that answer gRPC calls (at least 64)")
+    grpc_max_threads: int = _flag(4 * _CPUS, "threads that answer gRPC calls (at least 256)")
     enable_model_warmup: bool = _flag(True, "run assets.extra/tf_serving_warmup_requests on load")
     num_request_iterations_for_warmup: int = _flag(0, "how often each warm-up request is run")
     version: bool = _flag(False, "print the versions and exit")

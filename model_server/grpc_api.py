@@ -21,7 +21,7 @@ Handler = Callable[[Any, int | None], Any]
 
 MAX_MESSAGE_CHARACTERS = 1024
 # A call that waits, for its turn or in a batch, holds a thread; threads that wait cost little.
-MIN_THREADS = 64
+MIN_THREADS = 256
 # Calls beyond this many are refused at once instead of piling up.
 MAX_CALLS = 4096
 _CODES = {code.value[0]: code for code in grpc.StatusCode}

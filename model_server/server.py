@@ -7,6 +7,7 @@ import threading
 import time
 
 from model_server import start_up
+from model_server.batching_flags import read_batching
 from model_server.config_files import read_server_config, read_text_proto
 from model_server.configuration import ServerConfig
 from model_server.core.calls import Calls
@@ -62,7 +63,7 @@ class ModelServer:
         warm_up = WarmUp(
             metrics, flags.enable_model_warmup, flags.num_request_iterations_for_warmup
         )
-        loader = SavedModelLoader(_session_options(flags), warm_up, metrics)
+        loader = SavedModelLoader(_session_options(flags), warm_up, metrics, read_batching(flags))
         self._manager = Manager(loader, board, _load_policy(flags))
         self._watcher = Watcher(self._manager, flags.file_system_poll_wait_seconds)
         lookup = Lookup(self._manager)

@@ -6,11 +6,13 @@ import ctypes
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_server.batching.graph import BatchingGraph
+from model_server.batching.parameters import Batching
 from model_server.errors import StatusError
 from model_server.metrics import Metrics
 from model_server.runtime import session
 from model_server.runtime.options import SessionOptions
-from model_server.servable import Servable, parse_signatures
+from model_server.servable import Graph, Servable, parse_signatures
 from model_server.warmup import WarmUp
 
 
@@ -21,6 +23,7 @@ class SavedModelLoader:
     options: SessionOptions
     warm_up: WarmUp
     metrics: Metrics
+    batching: Batching | None = None
 
     def __call__(self, name: str, version: int, directory: Path) -> Servable:
         """Load the SavedModel in `directory`; runs in a thread of its own.
@@ -30,13 +33,17 @@ class SavedModelLoader:
         """
         loaded = session.load(directory, self.options)
         try:
+            graph: Graph = loaded
+            parameters = self.batching.parameters(directory) if self.batching else None
+            if parameters is not None:
+                graph = BatchingGraph(loaded, parameters, self.metrics)
             definitions, signatures = parse_signatures(loaded.signatures)
             servable = Servable(
                 name=name,
                 version=version,
                 signatures=signatures,
                 definitions=definitions,
-                graph=loaded,
+                graph=graph,
                 close=lambda: _close(loaded),
                 latency=self.metrics.runtime,
             )

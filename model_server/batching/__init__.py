@@ -1,0 +1,1 @@
+"""Joining runs of many requests into one."""
