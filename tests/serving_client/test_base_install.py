@@ -56,8 +56,9 @@ def test_the_suite_passes_with_base_dependencies_only(tmp_path, version):
 @pytest.mark.slow
 def test_the_suite_passes_with_the_oldest_dependencies(tmp_path):
     python = environment(
-        tmp_path / "v", OLDEST, "--resolution", "lowest-direct", "-r",
-        str(ROOT / "requirements" / "base.in"), "pytest>=8", "pytest-timeout>=2", "hypothesis>=6.100",
+        tmp_path / "v", OLDEST, "--resolution", "lowest-direct",
+        "-r", str(ROOT / "requirements" / "base.in"),
+        "pytest>=8", "pytest-timeout>=2", "hypothesis>=6.100",
     )  # fmt: skip
     done = subprocess.run(
         [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow",
