@@ -74,13 +74,13 @@ class ServerConfig(Frozen):
 
 
 class FileSource(Frozen):
-    """``file:PATH``: a file that is complete; the run ends with it."""
+    """``file:PATH``: a complete file, or a pattern (``logs/*.gz``); the run ends with it."""
 
     address: str
 
     @property
     def path(self) -> Path:
-        """The file."""
+        """The file, or the pattern."""
         return Path(self.address.partition(":")[2])
 
 
@@ -102,18 +102,31 @@ class TailSource(Frozen):
         return Path(self.address.partition(":")[2])
 
 
-class TcpSource(Frozen):
-    """``tcp://HOST:PORT``: listens for lines; port 0 takes a free one (see the status file).
+class Spooled(Frozen):
+    """A source whose lines go to disk first, because its sender cannot be asked for them again.
 
     Attributes:
-      spool_max_bytes: lines kept on disk and not yet scored; when full, the sockets are not read.
+      spool_max_bytes: lines kept on disk and not yet scored; when full, no more are taken, and
+        the sender is held back.
       spool_segment_bytes: size of one file of the spool; a file goes when all of it is scored.
-      max_connections: how many senders at once; further ones wait to be accepted.
     """
 
     address: str
     spool_max_bytes: int = Field(default=256 << 20, ge=4096)
     spool_segment_bytes: int = Field(default=8 << 20, ge=1024)
+
+
+class StdinSource(Spooled):
+    """``stdin:``: standard input; the run ends with it."""
+
+
+class TcpSource(Spooled):
+    """``tcp://HOST:PORT``: listens for lines; port 0 takes a free one (see the status file).
+
+    Attributes:
+      max_connections: how many senders at once; further ones wait to be accepted.
+    """
+
     max_connections: PositiveInt = 64
 
     @field_validator("address")
@@ -176,11 +189,12 @@ SourceConfig = Annotated[
     Annotated[FileSource, Tag("file")]
     | Annotated[TailSource, Tag("tail")]
     | Annotated[TcpSource, Tag("tcp")]
+    | Annotated[StdinSource, Tag("stdin")]
     | Annotated[DeadLettersSource, Tag("dead")],
     Discriminator(
         scheme_of,
         custom_error_type="source_address",
-        custom_error_message="address must start with file:, tail:, tcp:// or dead:",
+        custom_error_message="address must start with file:, tail:, stdin:, tcp:// or dead:",
     ),
 ]
 

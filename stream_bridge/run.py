@@ -9,12 +9,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from stream_bridge.config import BridgeConfig, TcpSource
+from stream_bridge.config import BridgeConfig, StdinSource, TcpSource
 from stream_bridge.errors import Abandoned, BridgeError, StateError, WaitedTooLong
 from stream_bridge.housekeeping import Housekeeper, Signals
 from stream_bridge.metrics import Snapshot
 from stream_bridge.runtime import Runtime
 from stream_bridge.server_check import wait_for_server
+from stream_bridge.sources.stdin import StdinFeeder
 from stream_bridge.sources.tcp import TcpListener
 from stream_bridge.state import StateDir
 
@@ -45,13 +46,8 @@ def run(
         state = stack.enter_context(StateDir(config.state_dir))
         if from_start:
             state.forget(config.source.address)
-        listening = None
-        if isinstance(config.source, TcpSource):
-            listener = TcpListener(
-                config.source, config.state_dir / "spool", config.limits.max_line_bytes
-            )
-            listening = stack.enter_context(listener).listening
         runtime = stack.enter_context(Runtime(config, state, stop))
+        listening = _start_spooling(runtime, stack)
         if threading.current_thread() is threading.main_thread():
             stack.enter_context(Signals(runtime))
         keeper = stack.enter_context(Housekeeper(runtime, listening, show))
@@ -79,6 +75,17 @@ def run(
                 say(account(snapshot))
         keeper.state = "stopped"
     return 0 if snapshot.read == snapshot.counts.lines else 1
+
+
+def _start_spooling(runtime: Runtime, stack: ExitStack) -> str | None:
+    """Starts what feeds the spool, where the source has one; returns where it listens."""
+    source, spool = runtime.config.source, runtime.config.state_dir / "spool"
+    limit = runtime.config.limits.max_line_bytes
+    if isinstance(source, TcpSource):
+        return stack.enter_context(TcpListener(source, spool, limit)).listening
+    if isinstance(source, StdinSource):
+        stack.enter_context(StdinFeeder(source, spool, limit, runtime.input_ended))
+    return None
 
 
 def _supervise(runtime: Runtime, run_pipeline: Callable[[Runtime], None]) -> None:

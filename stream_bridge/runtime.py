@@ -37,6 +37,7 @@ class Runtime:
       cache: answers that are kept, or None.
       draining: once set, no more is read; what was read is finished.
       abandon: once set, waiting ends; what is unfinished is handed back.
+      input_ended: set when standard input has ended.
       failure: what stopped the pipeline; Beam reports only its text.
     """
 
@@ -49,6 +50,7 @@ class Runtime:
         self.draining = stop or threading.Event()
         self.abandon = threading.Event()
         self.failure: BaseException | None = None
+        self.input_ended = threading.Event()
         self._state = state
         self._bundle: list[Outcome] = []
         patience = Patience(config.failure, self.abandon, self.metrics.waiting_for)
@@ -95,7 +97,12 @@ class Runtime:
             return self._source
         self.close_source()
         self._source = open_source(
-            self.config.source, self.config.limits, position, self._state, self.draining
+            self.config.source,
+            self.config.limits,
+            position,
+            self._state,
+            self.draining,
+            self.input_ended,
         )
         return self._source
 

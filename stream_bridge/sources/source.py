@@ -51,6 +51,7 @@ def open_source(
     position: Position | None,
     state: StateDir,
     wake: threading.Event,
+    ended: threading.Event,
 ) -> Source:
     """Opens the configured source at a position (None: its beginning).
 
@@ -60,6 +61,7 @@ def open_source(
       position: where to go on.
       state: where a source that needs one keeps its spool.
       wake: once set, `read` no longer waits.
+      ended: set when standard input has ended.
     """
     from stream_bridge.sources.dead_letters import DeadLettersReader
     from stream_bridge.sources.file import FileReader
@@ -80,5 +82,10 @@ def open_source(
             wake=wake,
         )
     return SpoolReader(
-        state.path / "spool", config.address, limits.max_line_bytes, position, wake=wake
+        state.path / "spool",
+        config.address,
+        limits.max_line_bytes,
+        position,
+        wake=wake,
+        ended=ended,
     )

@@ -93,9 +93,10 @@ class SpoolWriter:
 
 
 class SpoolReader:
-    """Reads the spool; position: ``{"segment": number, "offset": byte}``."""
+    """Reads the spool; position: ``{"segment": number, "offset": byte}``.
 
-    done = False
+    With ``ended``, the spool is finished when that is set and all of it is read.
+    """
 
     def __init__(
         self,
@@ -105,11 +106,14 @@ class SpoolReader:
         position: Position | None,
         *,
         wake: threading.Event,
+        ended: threading.Event | None = None,
     ):
         self._spool = spool
         self._source = source
         self._max = max_line_bytes
         self._wake = wake
+        self._ended = ended
+        self.done = False
         self._segment = 0
         self._lines: LineReader | None = None
         self.position: Position = position or {"segment": 0, "offset": 0}
@@ -118,10 +122,15 @@ class SpoolReader:
         """Up to ``limit`` lines; waits for the first one."""
         deadline = time.monotonic() + wait_seconds
         while True:
+            ended = self._ended is not None and self._ended.is_set() and not self._later()
             try:
                 raws = self._read_now(limit)
             except OSError as error:
                 raise SourceError(f"spool {self._spool}: {error.strerror}") from error
+            # The order matters: what was appended before `ended` was set is seen by this look.
+            if not raws and ended:
+                self.done = True
+                return []
             left = deadline - time.monotonic()
             if raws or left <= 0 or self._wake.wait(min(_POLL_SECONDS, left)):
                 return raws
@@ -131,7 +140,7 @@ class SpoolReader:
             return []
         assert self._lines is not None  # noqa: S101 - just opened
         lines = self._lines.read(limit)
-        if not lines and any(number > self._segment for number in segments(self._spool)):
+        if not lines and self._later():
             # The writer has left this segment: after one more look it is finished.
             lines = self._lines.read(limit)
             if not lines:
@@ -139,6 +148,9 @@ class SpoolReader:
                 return []
         self.position = {"segment": self._segment, "offset": self._lines.offset}
         return to_raw(lines, self._source, f"spool/{self._segment}")
+
+    def _later(self) -> bool:
+        return any(number > self._segment for number in segments(self._spool))
 
     def _open(self, at_least: int) -> bool:
         later = [number for number in segments(self._spool) if number >= at_least]

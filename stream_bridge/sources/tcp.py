@@ -11,52 +11,16 @@ import logging
 import selectors
 import socket
 import threading
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from stream_bridge.config import TcpSource
 from stream_bridge.errors import SourceError
+from stream_bridge.sources.assembler import LineAssembler
 from stream_bridge.sources.spool import SpoolWriter
 
 _LOG = logging.getLogger(__name__)
 _RECEIVE_BYTES = 256 << 10
 _FULL_POLL_SECONDS = 0.02
-
-
-@dataclass
-class _Connection:
-    """One sender: what it has sent since its last line ending."""
-
-    pending: bytearray = field(default_factory=bytearray)
-    overlong: bool = False
-
-    def whole_lines(self, data: bytes, max_bytes: int) -> bytes:
-        """The lines that ``data`` completes, each with its ending; the rest is kept."""
-        head, newline, tail = data.rpartition(b"\n")
-        if not newline:
-            self._keep(data, max_bytes)
-            return b""
-        lines = bytes(self.pending) + self._after_cut(head) + b"\n"
-        self.pending.clear()
-        self.overlong = False
-        self._keep(tail, max_bytes)
-        return lines
-
-    def last_line(self) -> bytes:
-        """What was sent without a line ending before the sender closed."""
-        return bytes(self.pending) + b"\n" if self.pending else b""
-
-    def _after_cut(self, head: bytes) -> bytes:
-        # Of a line beyond the limit only one byte more is kept: enough for the reader to see it.
-        if not self.overlong:
-            return head
-        _, newline, rest = head.partition(b"\n")
-        return newline + rest
-
-    def _keep(self, data: bytes, max_bytes: int) -> None:
-        room = max_bytes + 1 - len(self.pending)
-        self.pending += data[:room]
-        self.overlong = self.overlong or len(data) > room
 
 
 class TcpListener:
@@ -117,7 +81,7 @@ class TcpListener:
             if key.fileobj is self._server:
                 self._accept()
                 continue
-            connection: _Connection = key.data
+            connection: LineAssembler = key.data
             sock: socket.socket = key.fileobj  # type: ignore[assignment]
             try:
                 data = sock.recv(_RECEIVE_BYTES)
@@ -143,7 +107,7 @@ class TcpListener:
         except OSError:
             return
         sock.setblocking(False)
-        self._selector.register(sock, selectors.EVENT_READ, _Connection())
+        self._selector.register(sock, selectors.EVENT_READ, LineAssembler())
 
     def _append(self, block: bytes) -> None:
         while block:

@@ -98,3 +98,20 @@ def test_help_and_check_do_not_need_beam(bridge, tmp_path, server):
     assert done.returncode == 2
     assert "does not answer" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_standard_input_is_scored_and_ends_the_run(bridge, tmp_path):
+    import yaml
+
+    it = bridge(source={"address": "stdin:"})
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(it.values))
+    done = subprocess.run(
+        [sys.executable, "-m", "stream_bridge", "run", "--config", str(tmp_path / "c.yaml")],
+        input="".join(f"line {i}\n" for i in range(500)) + "last",
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("read 501 = predicted 501 + dead 0")
+    assert len(it.predictions) == 501

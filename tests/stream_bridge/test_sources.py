@@ -1,15 +1,19 @@
 """Sources by themselves: positions, rotation while away, the spool's bounds."""
 
+import gzip
+import os
 import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stream_bridge.config import StdinSource
 from stream_bridge.errors import SourceError
 from stream_bridge.sources.file import FileReader
 from stream_bridge.sources.lines import LineReader
 from stream_bridge.sources.spool import SpoolReader, SpoolWriter, segments
+from stream_bridge.sources.stdin import StdinFeeder
 from stream_bridge.sources.tail import TailReader
 
 
@@ -57,7 +61,7 @@ def test_an_overlong_line_is_cut_and_the_next_one_is_whole(tmp_path):
 def test_a_file_that_got_shorter_is_refused(tmp_path):
     (tmp_path / "f").write_text("short")
     with pytest.raises(SourceError, match="--from-start"):
-        FileReader(tmp_path / "f", 100, {"offset": 99})
+        FileReader(tmp_path / "f", 100, {"file": str(tmp_path / "f"), "offset": 99})
 
 
 def test_a_rotation_while_away_is_made_up_for(tmp_path):
@@ -127,3 +131,59 @@ def test_half_a_line_after_a_crash_is_dropped_and_numbers_are_never_reused(tmp_p
     assert [line.data for line in lines] == [b"whole", b"next"]
     assert len({line.position for line in lines}) == 2
     assert segments(tmp_path)[-1] > only
+
+
+def test_a_pattern_is_read_in_order_packed_or_not_and_resumed(tmp_path):
+    (tmp_path / "a.log").write_text("a1\na2")
+    (tmp_path / "b.log.gz").write_bytes(gzip.compress(b"b1\nb2\nb3\n"))
+    (tmp_path / "c.log").touch()
+    (tmp_path / "d.log").write_text("d1\n")
+    pattern = tmp_path / "*.log*"
+    position, found = None, []
+    while True:  # a new reader for each line, as after a crash
+        reader = FileReader(pattern, 100, position)
+        lines = reader.read(1, 0)
+        position = reader.position
+        found += [(line.data.decode(), line.position.rpartition("/")[2]) for line in lines]
+        reader.close()
+        if reader.done:
+            break
+    assert found == [
+        ("a1", "a.log:0"),
+        ("a2", "a.log:3"),
+        ("b1", "b.log.gz:0"),
+        ("b2", "b.log.gz:3"),
+        ("b3", "b.log.gz:6"),
+        ("d1", "d.log:0"),
+    ]
+    assert FileReader(pattern, 100, position).done
+    (tmp_path / "e.log").write_text("e1\n")
+    (line,) = FileReader(pattern, 100, position).read(9, 0) or FileReader(
+        pattern, 100, position
+    ).read(9, 0)
+    assert line.data == b"e1"
+
+
+def test_a_broken_gzip_file_is_a_clear_error(tmp_path):
+    (tmp_path / "a.gz").write_bytes(gzip.compress(os.urandom(100))[:-20])
+    with pytest.raises(SourceError, match=r"a\.gz: "):
+        FileReader(tmp_path / "a.gz", 100, None).read(9, 0)
+    with pytest.raises(SourceError, match="no file matches"):
+        FileReader(tmp_path / "*.none", 100, None)
+
+
+def test_standard_input_ends_the_source(tmp_path):
+    ended = threading.Event()
+    out, into = os.pipe()
+    with StdinFeeder(StdinSource(address="stdin:"), tmp_path, 100, ended, out):
+        reader = SpoolReader(tmp_path, "stdin:", 100, None, wake=threading.Event(), ended=ended)
+        os.write(into, b"one\ntw")
+        assert drain(reader) == ["one"]
+        assert not reader.done
+        os.write(into, b"o\nthree")
+        os.close(into)
+        found = []
+        while not reader.done:
+            found += [line.data for line in reader.read(9, 1)]
+    os.close(out)
+    assert found == [b"two", b"three"]
