@@ -10,6 +10,7 @@
     ├── SinkError               results cannot be written
     ├── WaitedTooLong           the server (or a sink) was away longer than the config allows
     ├── Abandoned               the drain ran out of time: what was read is handed back unfinished
+    ├── ExamplesRefused          the model refuses examples of a RunInference batch
     └── ParseError              one line is no event; becomes a dead letter, never stops the stream
 """
 
@@ -54,6 +55,10 @@ class WaitedTooLong(BridgeError):  # noqa: N818 - reads as the event it is
 
 class Abandoned(BridgeError):  # noqa: N818 - reads as the event it is
     """The drain ran out of time: what was read is handed back and will be read again."""
+
+
+class ExamplesRefused(BridgeError):  # noqa: N818 - reads as the event it is
+    """The model refuses examples of a batch; RunInference's exception handling takes the batch."""
 
 
 class ParseError(BridgeError):
