@@ -10,6 +10,7 @@ from importlib import metadata
 
 from model_server import flags as command_line
 from model_server import logs
+from model_server.engine import ENGINES, run_tensorflow_serving
 from model_server.errors import StartError, UsageError
 from model_server.flags import Flags
 from model_server.server import ModelServer
@@ -19,8 +20,13 @@ EXIT_FAILURE = 255
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the server until SIGTERM or SIGINT; the exit status."""
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        flags, unknown = command_line.parse(sys.argv[1:] if arguments is None else arguments)
+        if "--engine=tensorflow_serving" in words:
+            run_tensorflow_serving(words)
+        flags, unknown = command_line.parse(words)
+        if flags.engine not in ENGINES:
+            raise StartError(f"no engine is called {flags.engine}", f"one of {', '.join(ENGINES)}")
     except UsageError as error:
         print(*filter(None, [str(error)]), command_line.usage(), sep="\n")
         return EXIT_FAILURE

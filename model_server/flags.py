@@ -19,16 +19,6 @@ def _flag(default: Any, help_: str, kind: str = "", *, own: bool = False, refuse
     )
 
 
-# Refused rather than ignored in silence.
-_NOT_YET = {
-    "tensorflow_session_config_file",
-    "prefer_tflite_model",
-    "mixed_precision",
-    "xla_cpu_compilation_enabled",
-    "xla_gpu_compilation_enabled",
-}
-
-
 @dataclass(frozen=True)
 class Flags:
     """The value of every flag. Metadata: `kind`, `help`, `own` (not in TF Serving), `refused`."""
@@ -94,15 +84,25 @@ class Flags:
     remove_unused_fields_from_bundle_metagraph: bool = _flag(
         True, "accepted: only the signatures are ever kept"
     )
-    prefer_tflite_model: bool = _flag(False, "serve model.tflite where there is one")
-    num_tflite_pools: int = _flag(_CPUS, "TFLite interpreters of a model")
-    num_tflite_interpreters_per_pool: int = _flag(1, "accepted: interpreters do not batch")
+    prefer_tflite_model: bool = _flag(
+        False,
+        "serve model.tflite where there is one",
+        refused="serve the SavedModel, or run TF Serving with --engine=tensorflow_serving",
+    )
+    num_tflite_pools: int = _flag(_CPUS, "accepted: there is no TFLite")
+    num_tflite_interpreters_per_pool: int = _flag(1, "accepted: there is no TFLite")
     enable_signature_method_name_check: bool = _flag(
         False, "demand the signature method name that fits the call"
     )
-    xla_cpu_compilation_enabled: bool = _flag(False, "allow XLA to compile for the CPU")
-    xla_gpu_compilation_enabled: bool = _flag(False, "allow XLA to compile for the GPU")
-    enable_profiler: bool = _flag(True, "register the profiler service")
+    xla_cpu_compilation_enabled: bool = _flag(
+        False, "accepted: XLA compiles where the model asks for it"
+    )
+    xla_gpu_compilation_enabled: bool = _flag(
+        False, "accepted: XLA compiles where the model asks for it"
+    )
+    enable_profiler: bool = _flag(
+        True, "accepted: there is no profiler service; calls to it are UNIMPLEMENTED"
+    )
     thread_pool_factory_config_file: str = _flag(
         "", "custom thread pools", refused="it names C++ classes; use the parallelism flags"
     )
@@ -121,6 +121,11 @@ class Flags:
     )
     shutdown_grace_seconds: float = _flag(
         25.0, "on SIGTERM, how long running calls may take to finish", own=True
+    )
+    engine: str = _flag(
+        "livebert",
+        "`tensorflow_serving` runs tensorflow_model_server from the PATH with the same flags",
+        own=True,
     )
     log_format: str = _flag("text", "`text` or `json`: how log lines are written", own=True)
 
@@ -145,8 +150,6 @@ def parse(arguments: list[str]) -> tuple[Flags, list[str]]:
             unknown.append(argument)
             continue
         values[name] = True if bare else _value(field.metadata["kind"], name, text)
-        if name in _NOT_YET and values[name] != field.default:
-            raise StartError(f"--{name} is not there yet", "leave it out, or use TF Serving")
         if field.metadata["refused"] and values[name] != field.default:
             raise StartError(f"--{name} is not supported", field.metadata["refused"])
     return Flags(**values), unknown

@@ -23,7 +23,7 @@ from model_server.ports import Reservation
 from model_server.rest.api import RestApi
 from model_server.rest.http import HttpServer, listen
 from model_server.runtime import library
-from model_server.runtime.options import SessionOptions
+from model_server.session_flags import read_session_options
 from model_server.versions.configurator import Configurator
 from model_server.versions.manager import LoadPolicy, Manager
 from model_server.versions.states import Board
@@ -63,7 +63,9 @@ class ModelServer:
         warm_up = WarmUp(
             metrics, flags.enable_model_warmup, flags.num_request_iterations_for_warmup
         )
-        loader = SavedModelLoader(_session_options(flags), warm_up, metrics, read_batching(flags))
+        loader = SavedModelLoader(
+            read_session_options(flags), warm_up, metrics, read_batching(flags)
+        )
         self._manager = Manager(loader, board, _load_policy(flags))
         self._watcher = Watcher(self._manager, flags.file_system_poll_wait_seconds)
         lookup = Lookup(self._manager)
@@ -199,21 +201,4 @@ def _load_policy(flags: Flags) -> LoadPolicy:
         parallel=flags.num_load_threads,
         retries=flags.max_num_load_retries,
         retry_seconds=flags.load_retry_interval_micros / 1e6,
-    )
-
-
-def _session_options(flags: Flags) -> SessionOptions:
-    both = flags.tensorflow_session_parallelism
-    intra, inter = flags.tensorflow_intra_op_parallelism, flags.tensorflow_inter_op_parallelism
-    if both > 0 and intra > 0 and inter > 0:
-        raise StartError(
-            "tensorflow_session_parallelism, tensorflow_intra_op_parallelism and "
-            "tensorflow_inter_op_parallelism are all set",
-            "set the first alone, or the other two",
-        )
-    return SessionOptions(
-        tags=tuple(flags.saved_model_tags.split(",")),
-        intra_op_threads=intra or both,
-        inter_op_threads=inter or both,
-        gpu_memory_fraction=flags.per_process_gpu_memory_fraction,
     )
