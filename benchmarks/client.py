@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PYTHON = "3.11"
 PEERS: dict[str, tuple[str, list[str]]] = {
-    "serving_client": ("serving_client", [str(ROOT)]),
+    "serving_client": ("serving_client", ["--no-cache", str(ROOT)]),
     "official": (
         "tensorflow, tensorflow_serving.apis.prediction_service_pb2_grpc",
         ["tensorflow-serving-api==2.21.0", "tensorflow==2.21.0"],
@@ -38,7 +38,7 @@ def environment(uv: str, work: Path, name: str) -> Path | None:
     folder = work / name
     python = folder / "bin" / "python"
     mark = folder / "ready"
-    if not mark.exists():
+    if not mark.exists() or name == "serving_client":  # our own code may have changed
         print(f"installing {name} …", file=sys.stderr)
         subprocess.run([uv, "venv", "-q", "--clear", "-p", PYTHON, str(folder)], check=True)
         done = subprocess.run(

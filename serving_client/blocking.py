@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import concurrent.futures
+import queue
 import socket
 import threading
 import time
@@ -24,7 +25,10 @@ class BlockingTransport(abc.ABC):
     needs_metadata = False
 
     def __init__(self, config: ClientConfig) -> None:
-        self._slots = threading.BoundedSemaphore(config.max_in_flight)
+        # A queue of tokens: unlike threading's semaphore it costs next to nothing.
+        self._slots: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(config.max_in_flight):
+            self._slots.put(None)
         self._racers: concurrent.futures.ThreadPoolExecutor | None = None
         self._racers_lock = threading.Lock()
         self._race_width = 2 * config.max_in_flight
@@ -52,11 +56,15 @@ class BlockingTransport(abc.ABC):
 
     async def acquire(self, timeout: float) -> bool:
         """Take a slot, waiting up to `timeout` seconds."""
-        return self._slots.acquire(blocking=False) or self._slots.acquire(timeout=timeout)
+        try:
+            self._slots.get(timeout=timeout)
+        except queue.Empty:
+            return False
+        return True
 
     def release(self) -> None:
         """Give the slot back."""
-        self._slots.release()
+        self._slots.put(None)
 
     async def resolve(self, host: str, port: int) -> tuple[str, ...]:
         """Ask the system's resolver."""

@@ -135,7 +135,7 @@ class Engine:
                 address,
                 call,
                 timeout,
-                {**headers, **call.headers},
+                {**headers, **call.headers} if call.headers else headers,
                 cancellation,
                 patient=trace.patient,
             )

@@ -83,8 +83,7 @@ class Operations:
     ) -> Prediction:
         signature = known.signature(target.signature) if known else None
         request = protos.PredictRequest(model_spec=target.spec())
-        for name, tensor in request_inputs.build(inputs, signature).items():
-            request.inputs[name].CopyFrom(tensor)
+        request_inputs.fill(request.inputs, inputs, signature)
         if outputs is not None:
             request.output_filter.extend(outputs)
         call = Call(services.PREDICT, request, results.prediction, target, headers or {}, signature)

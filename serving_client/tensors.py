@@ -27,6 +27,7 @@ MAX_EXPANDED_BYTES = 256 * 1024 * 1024
 _MAX_RANK = 254  # TensorShape's own limit
 _TensorProto = protos.TensorProto
 _TensorWire = protos.TensorWire
+_DT_STRING = STRING.enum
 
 
 def to_proto(value: Any, dtype: int | None = None, *, typed: bool = False) -> Any:
@@ -38,20 +39,28 @@ def to_proto(value: Any, dtype: int | None = None, *, typed: bool = False) -> An
     answers with; otherwise numbers go into `tensor_content`. Strings are always in `string_val`.
     Raises TensorError for ragged lists, unknown dtypes and values out of range.
     """
-    if dtype == STRING.enum or (dtype is None and _looks_like_text(value)):
-        return _strings_to_proto(value)
+    proto = _TensorProto()
+    fill(proto, value, dtype, typed=typed)
+    return proto
+
+
+def fill(proto: Any, value: Any, dtype: int | None = None, *, typed: bool = False) -> None:
+    """`to_proto` into an empty TensorProto that is there already, such as a map's entry."""
+    if dtype == _DT_STRING or (dtype is None and _looks_like_text(value)):
+        _fill_strings(proto, value)
+        return
     array = as_array(value, dtype)
     wire = wire_type_of(array.dtype) if dtype is None else wire_type(dtype)
     if wire is STRING:
-        return _strings_to_proto(array)
+        _fill_strings(proto, array)
+        return
     raw = _to_raw(array, wire)
-    proto = _TensorProto(dtype=wire.enum)
+    proto.dtype = wire.enum
     _set_shape(proto, array.shape)
     if not typed:
         proto.tensor_content = raw.tobytes()
     elif raw.size:
         proto.MergeFromString(_packed(raw, wire).SerializeToString())
-    return proto
 
 
 def from_proto(proto: Any, *, max_expanded_bytes: int = MAX_EXPANDED_BYTES) -> Array:
@@ -73,6 +82,8 @@ def from_proto(proto: Any, *, max_expanded_bytes: int = MAX_EXPANDED_BYTES) -> A
         flat = _from_raw(_content(content, count, wire), wire)
     else:
         flat = _from_raw(_typed(proto, count, wire, max_expanded_bytes), wire)
+    if len(shape) == 1:
+        return flat
     try:
         return flat.reshape(shape)
     except ValueError as error:
@@ -138,6 +149,8 @@ def _set_shape(proto: Any, shape: tuple[int, ...]) -> None:
 def _count(shape: tuple[int, ...]) -> int:
     if len(shape) > _MAX_RANK:
         raise TensorError(f"{len(shape)} dimensions, more than TensorFlow's {_MAX_RANK}")
+    if len(shape) == 1 and 0 <= shape[0] < 2**63:  # the usual case, quickly
+        return shape[0]
     for size in shape:
         if size < 0:
             raise TensorError(f"negative dimension in the shape {list(shape)}")
@@ -195,10 +208,10 @@ def _packed(raw: Array, wire: WireType) -> Any:
 
 
 def _typed(proto: Any, count: int, wire: WireType, max_expanded_bytes: int) -> Array:
-    # Serialising our own message gives the canonical form: one packed piece a field.
+    # Serialising our own message gives the canonical form: the values in one packed piece.
     message = _TensorWire.FromString(proto.SerializeToString())
     value = getattr(message, wire.field)
-    packed: bytes = value if wire.field == "float8_val" else b"".join(value)
+    packed: bytes = value if wire.field == "float8_val" else value[0] if value else b""
     if wire.varint:
         values: Array = varints.decode(packed)
         if wire.numpy.kind == "b":
@@ -239,19 +252,21 @@ def _looks_like_text(value: Any) -> bool:
     )
 
 
-def _strings_to_proto(value: Any) -> Any:
-    if type(value) is list and value and type(value[0]) in (str, bytes):
+def _fill_strings(proto: Any, value: Any) -> None:
+    kind = type(value)
+    if kind is list and value and type(value[0]) in (str, bytes):
         shape: tuple[int, ...] = (len(value),)
         items: list[Any] = value
-    elif isinstance(value, str | bytes):
+    elif kind is str or kind is bytes:
         shape, items = (), [value]
+    elif kind is np.ndarray and value.dtype.kind in "SU":
+        shape, items = value.shape, value.ravel().tolist()
     else:
         array = _text_array(value)
         shape, items = array.shape, array.ravel().tolist()
-    proto = _TensorProto(dtype=STRING.enum)
+    proto.dtype = _DT_STRING
     _set_shape(proto, shape)
     proto.string_val.extend(_as_bytes(items))
-    return proto
 
 
 def _as_bytes(items: list[Any]) -> list[bytes]:

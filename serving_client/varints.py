@@ -13,30 +13,55 @@ import numpy.typing as npt
 
 
 def decode(packed: bytes) -> npt.NDArray[np.unsignedinteger[Any]]:
-    """The values of a well-formed packed field, uint64 (uint8 where all fit in seven bits).
+    """The values of a well-formed packed field, as uint8, uint32 or uint64, whichever holds them.
 
     Negative numbers come as their two's complement: cast to the signed type of the field.
     """
     data = np.frombuffer(packed, dtype=np.uint8)
-    last = data < 0x80
-    if last.all():
+    more = data >= 0x80
+    if not more.any():
         return data
-    ends = np.flatnonzero(last)
+    if not (more[:-3] & more[1:-2] & more[2:-1] & more[3:]).any():
+        return _decode_short(data, more)
+    return _decode_long(data, more)
+
+
+def _decode_short(
+    data: npt.NDArray[np.uint8], more: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.uint32]:
+    # At most four groups each: take the four bytes that end at each last byte as one word, shift
+    # those of the value before out, and close the gaps of the seven-bit groups.
+    padded = np.zeros(data.size + 3, dtype=np.uint8)
+    padded[3:] = data
+    words: npt.NDArray[np.uint32] = np.ndarray((data.size,), "<u4", padded, strides=(1,))[~more]
+    second = (words >> 23) & 1
+    third = (words >> 15) & second
+    fourth = (words >> 7) & third
+    words >>= 8 * (3 - second - third - fourth)
+    values: npt.NDArray[np.uint32] = words & np.uint32(0x7F)
+    values |= (words >> 1) & 0x3F80
+    values |= (words >> 2) & 0x1FC000
+    values |= (words >> 3) & 0xFE00000
+    return values
+
+
+def _decode_long(
+    data: npt.NDArray[np.uint8], more: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.uint64]:
+    ends = np.flatnonzero(~more)
     starts = np.empty_like(ends)
     starts[0] = 0
     np.add(ends[:-1], 1, out=starts[1:])
-    longest = int((ends - starts).max()) + 1
-    # int_val, half_val and small int64 never need more than five groups unless negative.
-    width: Any = np.uint32 if longest <= 4 else np.uint64
-    values = (data[starts] & 0x7F).astype(width)
-    rows: Any = slice(None)
-    for group in range(1, longest):
-        more = ends[rows] - starts[rows] >= group
-        if not more.all():
-            rows = np.flatnonzero(more) if isinstance(rows, slice) else rows[more]
-        part = (data[starts[rows] + group] & 0x7F).astype(width)
-        values[rows] |= part << width(7 * group)
-    return values
+    values = (data[starts] & 0x7F).astype(np.uint64)
+    rows = np.arange(ends.size)
+    group = 0
+    while True:
+        group += 1
+        rows = rows[ends[rows] - starts[rows] >= group]
+        if not rows.size:
+            return values
+        part = (data[starts[rows] + group] & 0x7F).astype(np.uint64)
+        values[rows] |= part << np.uint64(7 * group)
 
 
 def encode(values: npt.NDArray[Any]) -> bytes:

@@ -36,14 +36,8 @@ _BY_SHORT_NAME: dict[str, Any] = {
     cls.DESCRIPTOR.name: cls for cls in CLASSES.values() if cls.DESCRIPTOR.containing_type is None
 }
 _BY_SHORT_NAME.update(DataType.items())
+globals().update(_BY_SHORT_NAME)  # quicker than asking `__getattr__` at every use
 
 
-def __getattr__(name: str) -> Any:
-    try:
-        return _BY_SHORT_NAME[name]
-    except KeyError:
-        raise AttributeError(f"serving_client.protos has no message {name!r}") from None
-
-
-def __dir__() -> list[str]:
-    return sorted([*globals(), *_BY_SHORT_NAME])
+def __getattr__(name: str) -> Any:  # also tells type checkers that there are such names
+    raise AttributeError(f"serving_client.protos has no message {name!r}")

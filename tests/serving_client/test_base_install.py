@@ -22,11 +22,13 @@ def uv():
 
 
 def environment(folder, version, *packages):
-    made = subprocess.run(
-        [uv(), "venv", "-q", "-p", version, str(folder)], capture_output=True, text=True
-    )
-    if made.returncode:
-        pytest.skip(f"uv cannot get Python {version} here")
+    installed = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
+    for interpreter in (version, *map(str, installed)):
+        command = [uv(), "venv", "-q", "--clear", "-p", interpreter, str(folder)]
+        if subprocess.run(command, capture_output=True).returncode == 0:
+            break
+    else:
+        pytest.skip(f"there is no Python {version} here and uv cannot get it")
     python = folder / "bin" / "python"
     subprocess.run([uv(), "pip", "install", "-q", "-p", str(python), *packages], check=True)
     return python
