@@ -349,6 +349,23 @@ class FailureConfig(Frozen):
     restarts: int = Field(default=3, ge=0)
 
 
+class MonitoringConfig(Frozen):
+    """An HTTP endpoint with `/metrics` (Prometheus) and `/healthz`.
+
+    Attributes:
+      address: ``HOST:PORT`` to listen on; port 0 takes a free one; None listens nowhere.
+    """
+
+    address: str | None = None
+
+    @field_validator("address")
+    @classmethod
+    def _has_port(cls, address: str | None) -> str | None:
+        if address is not None and not address.rpartition(":")[2].isdigit():
+            raise ValueError("write HOST:PORT, for instance 127.0.0.1:9464")
+        return address
+
+
 class LimitsConfig(Frozen):
     """Sizes beyond which a line is a dead letter.
 
@@ -400,6 +417,7 @@ class BridgeConfig(Frozen):
       alert: when an event is an alert.
       failure: what happens when something does not work.
       limits: sizes beyond which a line is a dead letter.
+      monitoring: an HTTP endpoint for Prometheus and health checks.
       max_seconds: stop, and drain, after this time; None runs on.
       stop_after: stop, and drain, after reading this many lines; None reads on.
     """
@@ -415,6 +433,7 @@ class BridgeConfig(Frozen):
     alert: AlertConfig = AlertConfig()
     failure: FailureConfig = FailureConfig()
     limits: LimitsConfig = LimitsConfig()
+    monitoring: MonitoringConfig = MonitoringConfig()
     max_seconds: PositiveFloat | None = None
     stop_after: PositiveInt | None = None
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
+from stream_bridge.monitoring import Monitor
 from stream_bridge.runtime import Runtime
 from stream_bridge.status import describe, write_status
 from stream_bridge.timestamps import now
@@ -43,8 +44,12 @@ class Housekeeper:
         self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
         self._began = time.monotonic()
         self.state = "starting"
+        address = runtime.config.monitoring.address
+        self._monitor = Monitor(address, self.status, runtime.metrics) if address else None
 
     def __enter__(self) -> Housekeeper:
+        if self._monitor:
+            self._monitor.start()
         self._report()
         self._thread.start()
         return self
@@ -53,6 +58,8 @@ class Housekeeper:
         self._finished.set()
         self._thread.join()
         self._report()
+        if self._monitor:
+            self._monitor.stop()
 
     def begin(self) -> None:
         """The stream begins; the time limit counts from here."""
@@ -68,7 +75,8 @@ class Housekeeper:
             state = "draining"
         elif state in ("starting", "running") and snapshot.waiting_for:
             state = "waiting"
-        return describe(self._runtime, snapshot, state, self._started, self._listening)
+        monitoring = self._monitor.address if self._monitor else None
+        return describe(self._runtime, snapshot, state, self._started, self._listening, monitoring)
 
     def _run(self) -> None:
         config = self._runtime.config

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from bisect import bisect_left
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from stream_bridge.records import DeadLetter, Outcome, Prediction
 
 _RECENT = 4096
 _RATE_SECONDS = 5.0
+# Seconds; each bucket of the histogram is about twice the one before.
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ class Snapshot:
       events_per_second: committed lines, over the last five seconds.
       p50_ms: median of read to durable, over the last 4,096 events; None before the first.
       p99_ms: the 99th percentile of the same.
+      latency_buckets: predictions by latency, one more than `BUCKETS` (the last is unbounded).
+      latency_sum: of all latencies, seconds.
       waiting_for: what the stream stands still for, in words; None while it flows.
       last_version: the version that answered last; None before the first.
     """
@@ -87,6 +92,8 @@ class Snapshot:
     events_per_second: float
     p50_ms: float | None
     p99_ms: float | None
+    latency_buckets: tuple[int, ...]
+    latency_sum: float
     waiting_for: str | None
     last_version: int | None
 
@@ -101,6 +108,8 @@ class Metrics:
         self._handed_back = 0
         self._counts = Counts()
         self._latencies: deque[float] = deque(maxlen=_RECENT)
+        self._buckets = [0] * (len(BUCKETS) + 1)
+        self._latency_sum = 0.0
         self._commits: deque[tuple[float, int]] = deque()
         self._waits: dict[int, str] = {}
         self._last_version: int | None = None
@@ -123,7 +132,10 @@ class Metrics:
         with self._lock:
             for outcome in outcomes:
                 if isinstance(outcome, Prediction):
-                    self._latencies.append(written - outcome.event.raw.read_at)
+                    latency = written - outcome.event.raw.read_at
+                    self._latencies.append(latency)
+                    self._buckets[bisect_left(BUCKETS, latency)] += 1
+                    self._latency_sum += latency
                     self._last_version = outcome.version
 
     def committed(self, lines: int, counts: Counts) -> None:
@@ -164,6 +176,8 @@ class Metrics:
                 events_per_second=sum(lines for _, lines in self._commits) / seconds,
                 p50_ms=_percentile_ms(ordered, 0.50),
                 p99_ms=_percentile_ms(ordered, 0.99),
+                latency_buckets=tuple(self._buckets),
+                latency_sum=self._latency_sum,
                 waiting_for=next(iter(self._waits.values()), None),
                 last_version=self._last_version,
             )

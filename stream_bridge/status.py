@@ -16,7 +16,12 @@ from stream_bridge.timestamps import now, to_iso
 
 
 def describe(
-    runtime: Runtime, snapshot: Snapshot, state: str, started: int, listening: str | None
+    runtime: Runtime,
+    snapshot: Snapshot,
+    state: str,
+    started: int,
+    listening: str | None,
+    monitoring: str | None,
 ) -> dict[str, Any]:
     """The status as a JSON object; docs/events.md lists its keys."""
     counts = snapshot.counts
@@ -41,6 +46,7 @@ def describe(
         "server": runtime.config.server.address,
         "source": runtime.config.source.address,
         "listening": listening,
+        "monitoring": monitoring,
         "engine": runtime.config.engine,
         "pid": os.getpid(),
         "started": to_iso(started),
