@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import struct
 import time
 from collections.abc import Iterator
@@ -21,11 +22,14 @@ from model_server.errors import (
     UnimplementedError,
 )
 from model_server.metrics import Metrics
-from model_server.servable import Servable
+from model_server.runtime import dtypes
+from model_server.runtime.tensor import allocate
+from model_server.servable import DEFAULT_SIGNATURE, Servable
 from serving_client import protos
 
 FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 MAX_RECORDS = 1000
+PREPARE_MS = 60_000
 
 
 @dataclass(frozen=True)
@@ -37,13 +41,16 @@ class WarmUp:
     iterations: int = 1
 
     def run(self, servable: Servable, directory: Path) -> None:
-        """Do it, if there is a file; every failure is a failure of the load.
+        """Do it, or `prepare` where there is no file; every failure is a failure of the load.
 
         Raises:
             StatusError: the file or a record cannot be read, or a request fails.
         """
         file = directory / FILE
-        if not self.enabled or not file.exists():
+        if not self.enabled:
+            return
+        if not file.exists():
+            prepare(servable)
             return
         began = time.perf_counter()
         status = "OK"
@@ -64,6 +71,27 @@ class WarmUp:
             self.metrics.warmup_latency.observe(
                 (time.perf_counter() - began) * 1e6, str(directory), status
             )
+
+
+def prepare(servable: Servable) -> None:
+    """Have TensorFlow optimise the default signature's graph before a request has to wait for it.
+
+    It is run on no rows at all; whether that works does not matter, for the graph is ready by then.
+    """
+    signature = servable.signatures.get(DEFAULT_SIGNATURE)
+    if signature is None or not signature.inputs:
+        return
+    feeds = []
+    for alias, info in signature.definition.inputs.items():
+        sizes = [dim.size for dim in info.tensor_shape.dim]
+        dtype = dtypes.BY_ENUM.get(info.dtype)
+        if dtype is None or info.tensor_shape.unknown_rank or not sizes or sizes[0] >= 0:
+            return
+        feeds.append(
+            (signature.inputs[alias], allocate(dtype, (0, *[max(n, 1) for n in sizes[1:]])))
+        )
+    with contextlib.suppress(StatusError):
+        servable.graph.run(feeds, list(signature.outputs.values()), PREPARE_MS)
 
 
 def _parse(record: bytes, file: Path) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+import os
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from model_server.batching.graph import BatchingGraph
@@ -15,6 +17,9 @@ from model_server.runtime.options import SessionOptions
 from model_server.servable import Graph, Servable, parse_signatures
 from model_server.warmup import WarmUp
 
+# A load has time: its thread leaves the processors to requests.
+_NICE = 15
+
 
 @dataclass(frozen=True)
 class SavedModelLoader:
@@ -24,6 +29,8 @@ class SavedModelLoader:
     warm_up: WarmUp
     metrics: Metrics
     batching: Batching | None = None
+    # Set when TensorFlow's process-wide thread pools are there: threads inherit niceness.
+    _pools: threading.Event = field(default_factory=threading.Event)
 
     def __call__(self, name: str, version: int, directory: Path) -> Servable:
         """Load the SavedModel in `directory`; runs in a thread of its own.
@@ -31,6 +38,8 @@ class SavedModelLoader:
         Raises:
             StatusError: what TF Serving would report for this version.
         """
+        if self._pools.is_set():
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         loaded = session.load(directory, self.options)
         try:
             graph: Graph = loaded
@@ -48,6 +57,7 @@ class SavedModelLoader:
                 latency=self.metrics.runtime,
             )
             self.warm_up.run(servable, directory)
+            self._pools.set()
         except StatusError:
             _close(loaded)
             raise
