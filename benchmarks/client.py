@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PYTHON = "3.11"
 PEERS: dict[str, tuple[str, list[str]]] = {
-    "serving_client": ("serving_client", ["--no-cache", str(ROOT)]),
+    "serving_client": ("serving_client", ["--refresh-package", "livebert", str(ROOT)]),
     "official": (
         "tensorflow, tensorflow_serving.apis.prediction_service_pb2_grpc",
         ["tensorflow-serving-api==2.21.0", "tensorflow==2.21.0"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import concurrent.futures
+import contextvars
 import queue
 import socket
 import threading
@@ -88,7 +89,8 @@ class BlockingTransport(abc.ABC):
             cancellation = Cancellation()
             work = make(cancellation)
             if work is not None:
-                runners[pool.submit(run, work)] = cancellation
+                context = contextvars.copy_context()  # a trace goes on in the thread
+                runners[pool.submit(context.run, run, work)] = cancellation
 
         try:
             start(first)
