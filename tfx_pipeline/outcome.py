@@ -28,7 +28,6 @@ class Outcome:
     blessed: bool
     why: tuple[str, ...]
     pushed: Path | None
-    model: Path
     evaluation: Path
     scorecard: dict[str, Any]
 
@@ -40,23 +39,31 @@ def read_outcome(config: PipelineConfig, metadata: Path) -> Outcome:
     connection.sqlite.connection_mode = mlmd.SqliteMetadataSourceConfig.READONLY
     store = MetadataStore(connection)
     run = max(store.get_contexts_by_type("pipeline_run"), key=lambda context: context.id)
-    newest: dict[str, mlmd.Artifact] = {}
-    for artifact in sorted(store.get_artifacts_by_context(run.id), key=lambda a: a.id):
-        newest[artifact.type] = artifact
-    blessing = newest["ModelBlessing"]
-    blessed = blessing.custom_properties["blessed"].int_value == 1
-    evaluation = Path(newest["ModelEvaluation"].uri)
-    card = json.loads((Path(newest["Scorecard"].uri) / scorecard.FILE).read_text("utf-8"))
-    pushed = newest.get("PushedModel")
-    destination = pushed.custom_properties.get("pushed_destination") if pushed else None
+    evaluator = _outputs(store, run.id, "Evaluator")
+    blessed = evaluator["ModelBlessing"].custom_properties["blessed"].int_value == 1
+    evaluation = Path(evaluator["ModelEvaluation"].uri)
+    card = Path(_outputs(store, run.id, "Scorecard")["Scorecard"].uri) / scorecard.FILE
+    pushed = _outputs(store, run.id, "Pusher")["PushedModel"].custom_properties
+    destination = pushed["pushed_destination"].string_value if blessed else ""
     return Outcome(
         blessed=blessed,
         why=() if blessed else _failures(evaluation),
-        pushed=Path(destination.string_value) if destination else None,
-        model=Path(newest["Model"].uri),
+        pushed=Path(destination) if destination else None,
         evaluation=evaluation,
-        scorecard=card,
+        scorecard=json.loads(card.read_text("utf-8")),
     )
+
+
+def _outputs(store: MetadataStore, run: int, component: str) -> dict[str, mlmd.Artifact]:
+    """Return what a component gave in a run, cached results included, by artifact type."""
+    executions = [
+        execution.id
+        for execution in store.get_executions_by_context(run)
+        if execution.type.rpartition(".")[2] == component
+    ]
+    events = store.get_events_by_execution_ids(executions)
+    outputs = [event.artifact_id for event in events if event.type == mlmd.Event.OUTPUT]
+    return {artifact.type: artifact for artifact in store.get_artifacts_by_id(outputs)}
 
 
 def _failures(evaluation: Path) -> tuple[str, ...]:

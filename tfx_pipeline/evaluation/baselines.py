@@ -79,23 +79,19 @@ class _Linear:
         rows = np.arange(len(train.ids))
         if len(rows) > _MAX_ROWS:
             rows = np.sort(np.random.default_rng(0).choice(rows, _MAX_ROWS, replace=False))
-        texts = [template(train.texts[row]) for row in rows]
+        texts = [train.texts[row] for row in rows]
         ids = train.ids[rows]
-        self._vectors = TfidfVectorizer(
-            ngram_range=(1, 2), sublinear_tf=True, tokenizer=str.split, token_pattern=None
-        )
+        self._vectors = TfidfVectorizer(ngram_range=(1, 2))
         self._model = LogisticRegression(C=10.0, max_iter=1000, class_weight="balanced")
-        self.fitted = len(np.unique(ids)) > 1
+        words = any(re.search(r"\w\w", text) for text in texts)
+        self.fitted = words and len(np.unique(ids)) > 1
         if self.fitted:
             self._model.fit(self._vectors.fit_transform(texts), ids)
 
     def logits(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
         """Return the decision values of a two-class model."""
-        return self._model.decision_function(self._transform(texts))
+        return self._model.decision_function(self._vectors.transform(texts))
 
     def predict(self, texts: Sequence[str]) -> Ids:
         """Return the predicted label ids."""
-        return self._model.predict(self._transform(texts))
-
-    def _transform(self, texts: Sequence[str]) -> object:
-        return self._vectors.transform([template(text) for text in texts])
+        return self._model.predict(self._vectors.transform(texts))

@@ -26,7 +26,7 @@ class Calibration:
 def fit_calibration(
     logits: npt.NDArray[np.floating], anomalous: npt.NDArray[np.bool_]
 ) -> Calibration:
-    """Fit on the eval split: the scaling by maximum likelihood, the threshold by the best F1.
+    """Fit on the eval split: the scaling by Platt's method, the threshold by the best F1.
 
     With one class only in the eval split nothing can be fitted: the logits are taken as they
     are and the threshold is 0.5.
@@ -36,7 +36,15 @@ def fit_calibration(
     from sklearn.linear_model import LogisticRegression
 
     logits = np.asarray(logits, np.float64)
-    fitted = LogisticRegression(C=10.0).fit(logits[:, None], anomalous)
+    # Platt's targets stay off 0 and 1 by what the counts can support. With hard targets a handful
+    # of positives makes the slope so steep that scores saturate and the ranking is lost in ties.
+    positives, count = int(anomalous.sum()), len(anomalous)
+    target = np.where(anomalous, (positives + 1) / (positives + 2), 1 / (count - positives + 2))
+    fitted = LogisticRegression(C=1e6).fit(
+        np.concatenate([logits, logits])[:, None],
+        np.repeat([1, 0], count),
+        sample_weight=np.concatenate([target, 1 - target]),
+    )
     slope, offset = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
     if slope <= 0:
         # The model ranks the eval split backwards; turning it round would hide that.

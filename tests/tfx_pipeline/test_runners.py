@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import fcntl
+
+import pytest
+
+from tfx_pipeline import runners
+from tfx_pipeline.config import PipelineConfig
+from tfx_pipeline.errors import DataError, EncoderError, RunInProgressError
+
+
+@pytest.fixture
+def config(tmp_path):
+    (tmp_path / "data" / "m" / "span-1").mkdir(parents=True)
+    return PipelineConfig.model_validate(
+        {
+            "name": "m",
+            "task": "anomaly",
+            "pipeline_root": str(tmp_path / "pipelines"),
+            "data": {"root": str(tmp_path / "data")},
+        }
+    )
+
+
+def test_a_second_run_in_one_root_is_refused(config):
+    config.root.mkdir(parents=True)
+    with (config.root / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(RunInProgressError, match="another run is in progress"):
+            runners.run_local(config)
+
+
+def test_a_run_needs_a_span(config):
+    (config.spans_path / "span-1").rmdir()
+    with pytest.raises(DataError, match="run `tfx-pipeline import`"):
+        runners.run_local(config)
+
+
+def test_a_run_needs_its_encoder_before_anything_else(config):
+    encoder = config.encoder.model_copy(update={"sha256": "0" * 64})
+    with pytest.raises(EncoderError, match="expected 0000"):
+        runners.run_local(config.model_copy(update={"encoder": encoder}))
+    assert not config.root.exists()
