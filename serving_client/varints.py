@@ -33,7 +33,9 @@ def _decode_short(
     # those of the value before out, and close the gaps of the seven-bit groups.
     padded = np.zeros(data.size + 3, dtype=np.uint8)
     padded[3:] = data
-    words: npt.NDArray[np.uint32] = np.ndarray((data.size,), "<u4", padded, strides=(1,))[~more]
+    words: npt.NDArray[np.uint32] = np.ndarray((data.size,), "<u4", padded, strides=(1,))[
+        np.flatnonzero(~more)
+    ]
     second = (words >> 23) & 1
     third = (words >> 15) & second
     fourth = (words >> 7) & third
