@@ -8,13 +8,10 @@ Paths are relative to the working directory. `stream_bridge.config_file` reads o
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Discriminator,
     Field,
     PositiveFloat,
@@ -24,21 +21,11 @@ from pydantic import (
     model_validator,
 )
 
+from stream_bridge.config_base import Frozen, scheme_of
+from stream_bridge.config_sources import SourceConfig
 from stream_bridge.parsing.header import compile_header
 from stream_bridge.template import compile_template
-from stream_bridge.timestamps import time_reader, to_iso
-
-
-class Frozen(BaseModel):
-    """Base of all configuration: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def scheme_of(value: Any) -> str | None:
-    """The scheme of a source's or sink's ``address``; what picks its kind."""
-    address = value.get("address") if isinstance(value, dict) else getattr(value, "address", None)
-    return str(address).partition(":")[0] if address else None
+from stream_bridge.timestamps import time_reader
 
 
 class ServerConfig(Frozen):
@@ -71,132 +58,6 @@ class ServerConfig(Frozen):
         if self.version is not None and self.label is not None:
             raise ValueError("give version or label, not both")
         return self
-
-
-class FileSource(Frozen):
-    """``file:PATH``: a complete file, or a pattern (``logs/*.gz``); the run ends with it."""
-
-    address: str
-
-    @property
-    def path(self) -> Path:
-        """The file, or the pattern."""
-        return Path(self.address.partition(":")[2])
-
-
-class TailSource(Frozen):
-    """``tail:PATH``: a growing file, through rotation and truncation; need not exist yet.
-
-    Attributes:
-      poll_seconds: how often to look for new lines.
-      start: where to begin when there is no kept position: at the ``beginning`` or the ``end``.
-    """
-
-    address: str
-    poll_seconds: PositiveFloat = 0.02
-    start: Literal["beginning", "end"] = "beginning"
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return Path(self.address.partition(":")[2])
-
-
-class Spooled(Frozen):
-    """A source whose lines go to disk first, because its sender cannot be asked for them again.
-
-    Attributes:
-      spool_max_bytes: lines kept on disk and not yet scored; when full, no more are taken, and
-        the sender is held back.
-      spool_segment_bytes: size of one file of the spool; a file goes when all of it is scored.
-    """
-
-    address: str
-    spool_max_bytes: int = Field(default=256 << 20, ge=4096)
-    spool_segment_bytes: int = Field(default=8 << 20, ge=1024)
-
-
-class StdinSource(Spooled):
-    """``stdin:``: standard input; the run ends with it."""
-
-
-class TcpSource(Spooled):
-    """``tcp://HOST:PORT``: listens for lines; port 0 takes a free one (see the status file).
-
-    Attributes:
-      max_connections: how many senders at once; further ones wait to be accepted.
-    """
-
-    max_connections: PositiveInt = 64
-
-    @field_validator("address")
-    @classmethod
-    def _has_port(cls, address: str) -> str:
-        parts = urlsplit(address)
-        if parts.port is None or parts.hostname is None:
-            raise ValueError("write tcp://HOST:PORT, for instance tcp://127.0.0.1:9000")
-        return address
-
-    @property
-    def host(self) -> str:
-        """The interface to listen on."""
-        return urlsplit(self.address).hostname or ""
-
-    @property
-    def port(self) -> int:
-        """The port to listen on; 0 takes a free one."""
-        return urlsplit(self.address).port or 0
-
-
-class DeadLettersSource(Frozen):
-    """``dead:PATH``: dead letters, to be scored again; what `stream-bridge replay` reads.
-
-    Attributes:
-      codes: only letters with one of these codes; empty takes all.
-      stages: only letters of one of these stages; empty takes all.
-      since: only letters whose last attempt was then or later (ISO 8601).
-      until: only letters whose last attempt was before that (ISO 8601).
-    """
-
-    address: str
-    codes: tuple[str, ...] = ()
-    stages: tuple[Literal["parse", "validate", "score", "write"], ...] = ()
-    since: str | None = None
-    until: str | None = None
-
-    @field_validator("since", "until")
-    @classmethod
-    def _in_utc(cls, value: str | None) -> str | None:
-        # Letters' own times are in this form too, so that text compares as time does.
-        return None if value is None else to_iso(time_reader("iso", "UTC")(value))
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return Path(self.address.partition(":")[2])
-
-    def selects(self, letter: dict[str, Any]) -> bool:
-        """Whether a dead letter (a JSON object) is to be read again."""
-        return (
-            (not self.codes or letter["code"] in self.codes)
-            and (not self.stages or letter["stage"] in self.stages)
-            and (self.since is None or letter["last_time"] >= self.since)
-            and (self.until is None or letter["last_time"] < self.until)
-        )
-
-
-SourceConfig = Annotated[
-    Annotated[FileSource, Tag("file")]
-    | Annotated[TailSource, Tag("tail")]
-    | Annotated[TcpSource, Tag("tcp")]
-    | Annotated[StdinSource, Tag("stdin")]
-    | Annotated[DeadLettersSource, Tag("dead")],
-    Discriminator(
-        scheme_of,
-        custom_error_type="source_address",
-        custom_error_message="address must start with file:, tail:, stdin:, tcp:// or dead:",
-    ),
-]
 
 
 class TimeConfig(Frozen):

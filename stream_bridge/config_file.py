@@ -42,10 +42,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not all(key.split(".")):
         raise ConfigError(f"--set {override}: write it as key.subkey=value")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override}: the value is not YAML") from error
+    value = _value(text)
     *parents, last = key.split(".")
     for parent in parents:
         inner = values.get(parent)
@@ -55,6 +52,15 @@ def _apply(values: dict[str, Any], override: str) -> None:
             raise ConfigError(f"--set {override}: {parent} is a single value, it has no keys")
         values = inner
     values[last] = value
+
+
+def _value(text: str) -> Any:
+    """A YAML value; a template such as ``{service} {message}`` is text, though YAML disagrees."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    return text if isinstance(value, dict) and not any(value.values()) else value
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -300,3 +300,30 @@ def test_max_seconds_stops_by_itself(bridge, tmp_path):
     it = bridge(source={"address": f"tail:{tmp_path}/app.log"}, max_seconds=0.3)
     assert it.run() == 0
     assert it.said == ["read 0 = predicted 0 + dead 0; alerts 0"]
+
+
+def test_a_failed_pipeline_is_started_again_where_it_stopped(bridge, tmp_path, caplog):
+    log = tmp_path / "app.log"
+    append(log, "one")
+    it = bridge(source={"address": f"tail:{log}"}, failure={"restarts": 20}).start()
+    wait_for(lambda: it.status().get("out") == 1)
+    log.unlink()
+    log.mkdir()  # it cannot be read as a file
+    (log / "x").touch()
+    wait_for(lambda: any("the pipeline failed" in record.message for record in caplog.records))
+    (log / "x").unlink()
+    log.rmdir()
+    append(log, "two")
+    wait_for(lambda: texts(it) == ["one", "two"])
+    assert it.finish() == 0
+
+
+def test_a_pipeline_that_keeps_failing_is_given_up(bridge, tmp_path):
+    log = tmp_path / "app.log"
+    it = bridge(source={"address": f"tail:{log}"}, failure={"restarts": 1}).start()
+    wait_for(lambda: it.status().get("state") == "running")
+    log.mkdir()
+    with pytest.raises(SourceError, match="Is a directory"):
+        wait_for(lambda: it.error)
+        it.finish()
+    assert it.status()["state"] == "failed"
