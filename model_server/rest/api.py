@@ -16,7 +16,7 @@ from model_server.errors import InvalidArgumentError, StatusError
 from model_server.rest import formatting
 from model_server.rest.examples_json import read_examples
 from model_server.rest.http import Request, Response, html_page
-from model_server.rest.parsing import parse_object, show
+from model_server.rest.parsing import parse_object, proto_text, show
 from model_server.rest.predict_json import read_inputs
 from model_server.servable import DEFAULT_SIGNATURE, Servable, Signature
 from serving_client import protos
@@ -85,7 +85,7 @@ class RestApi:
                 f"JSON Value: {show(document)} not formatted correctly. 'signature_name' key must "
                 "be a string value."
             )
-        call.model_spec.signature_name = signature_name
+        call.model_spec.signature_name = proto_text(signature_name)
         if call.kind == "predict":
             return self._predict(document, call.model_spec, timeout_ms)
         if call.kind == "classify":

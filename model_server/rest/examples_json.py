@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from model_server.errors import InvalidArgumentError
-from model_server.rest.parsing import kind, show, text_bytes
+from model_server.rest.parsing import kind, proto_text, show, text_bytes
 from model_server.rest.values import decode_base64, is_base64
 from serving_client import protos
 
@@ -49,7 +49,7 @@ def _example(item: Any) -> Any:
 
 
 def _fill(name: str, values: list[Any], message: Any) -> None:
-    feature = message.features.feature[name]
+    feature = message.features.feature[proto_text(name)]
     if not values:
         return
     wanted = _kind(name, values[0])

@@ -20,6 +20,7 @@ _REASONS = {
     "Invalid \\uXXXX escape": "Incorrect hex digit after \\u escape in string.",
 }
 _LIMIT = 256
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -47,9 +48,18 @@ def parse_object(body: bytes) -> dict[str, Any]:
     except (RecursionError, ValueError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else "Number too big"
         raise InvalidArgumentError(f"JSON Parse error: {reason}") from error
+    if _ESCAPED_SURROGATE.search(text):
+        _check_surrogates(value)
     if not isinstance(value, dict):
         raise InvalidArgumentError(f"JSON Value: {show(value)} Is not object")
     return value
+
+
+def _check_surrogates(value: Any) -> None:
+    try:
+        text_bytes(json.dumps(value, ensure_ascii=False))
+    except RecursionError as error:
+        raise InvalidArgumentError("JSON Parse error: nested too deeply") from error
 
 
 def _spell_out(match: re.Match[str]) -> str:
@@ -76,6 +86,11 @@ def kind(value: Any) -> str:
     if isinstance(value, dict):
         return "Object"
     return "Array" if isinstance(value, list) else "Number"
+
+
+def proto_text(text: str) -> str:
+    """A JSON string for a message field that must be UTF-8; other bytes are replaced."""
+    return text_bytes(text).decode("utf-8", "replace")
 
 
 def text_bytes(text: str) -> bytes:

@@ -128,6 +128,13 @@ BAD = [
     ("half", '{"instances": [1', 400, "JSON Parse error: "),
     ("half", "[" * 100_000, 400, "JSON Parse error: "),
     ("half", '{"a": ' * 100_000, 400, "JSON Parse error: "),
+    ("half", '{"a": "\\ud800"}', 400, "JSON Parse error: The surrogate pair in string is invalid."),
+    (
+        "half",
+        b'{"signature_name": "\xff", "inputs": 1}',
+        400,
+        'Serving signature name: "\ufffd" not',
+    ),
     ("half", "[1]", 400, "JSON Value: [\n    1\n] Is not object"),
     ("half", {"signature_name": 5}, 400, "JSON Value: {"),
     ("nobody", I, 404, "Servable not found for request: Latest(nobody)"),
