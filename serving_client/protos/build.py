@@ -10,7 +10,7 @@ from typing import Any
 
 from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory, wrappers_pb2
 
-from serving_client.protos import schema
+from serving_client.protos import schema, schema_tensorflow
 
 Field = descriptor_pb2.FieldDescriptorProto
 
@@ -27,8 +27,8 @@ _SCALARS = {
     "sint64": Field.TYPE_SINT64,
 }
 _FILES = {
-    "tensorflow.error": schema.ERROR,
-    "tensorflow": schema.TENSORFLOW,
+    "tensorflow.error": schema_tensorflow.ERROR,
+    "tensorflow": schema_tensorflow.TENSORFLOW,
     "tensorflow.serving": schema.SERVING,
     "grpc.health.v1": schema.HEALTH,
     "serving_client.wire": schema.WIRE,
