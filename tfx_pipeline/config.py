@@ -127,7 +127,7 @@ class TrainingConfig(_Frozen):
     """
 
     epochs: int = Field(default=3, ge=1)
-    batch_tokens: int = Field(default=1024, ge=8)
+    batch_tokens: int = Field(default=512, ge=8)
     learning_rate: float = Field(default=5e-5, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)
     warmup: Share = 0.1

@@ -18,8 +18,7 @@ import yaml
 
 from .errors import UsageError
 
-_HERE = Path(__file__).parent
-_ROOT = _HERE.parents[1]
+_ROOT = Path(__file__).resolve().parents[2]
 _CONFIGS = _ROOT / "configs"
 _SIMULATOR = (sys.executable, "-m", "examples.event_simulator")
 
@@ -115,8 +114,8 @@ def simulated(workdir: Path, seconds: float, address: str) -> Scenario:
             make_history=make,
             stream=stream,
         ),
-        _HERE / "events.yaml",
-        _CONFIGS / "bridge-demo.yaml",
+        _CONFIGS / "events.yaml",
+        _CONFIGS / "bridge-events.yaml",
     )
 
 

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-if str(ROOT) not in sys.path:  # `pytest` alone does not put the root there, `python -m pytest` does
-    sys.path.insert(0, str(ROOT))
 
 
 @pytest.fixture

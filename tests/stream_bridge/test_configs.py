@@ -27,7 +27,7 @@ def test_the_real_log_through_its_config(data, tmp_path, server, monkeypatch):
 
 @pytest.mark.parametrize("text", ["{message}", "{service} {message}", "say {message}"])
 def test_a_template_can_be_set_on_the_command_line(text):
-    config = load_config(CONFIGS / "bridge-demo.yaml", [f"format.text={text}"])
+    config = load_config(CONFIGS / "bridge-events.yaml", [f"format.text={text}"])
     assert config.format.text == text
 
 
@@ -46,7 +46,7 @@ def test_a_template_can_be_set_on_the_command_line(text):
 )
 def test_a_wrong_key_is_named_with_its_file(tmp_path, override, message):
     file = tmp_path / "bridge.yaml"
-    text = (CONFIGS / "bridge-demo.yaml").read_text().replace("tcp://127.0.0.1:9000", "tail:x")
+    text = (CONFIGS / "bridge-events.yaml").read_text().replace("tcp://127.0.0.1:9000", "tail:x")
     file.write_text(f"engine: local\n{text}".replace("  model: events", "  model: m\n  version: 1"))
     with pytest.raises(ConfigError) as caught:
         load_config(file, [override])
