@@ -48,18 +48,6 @@ module = Double()
 tf.saved_model.save(module, sys.argv[1], signatures=module.double)
 """
 WORDS = ("instruction", "cache", "parity", "error", "corrected on", "node", "interrupt", "link")
-    "instruction",
-    "cache",
-    "parity",
-    "error",
-    "corrected",
-    "on",
-    "node",
-    "interrupt",
-    "threshold",
-    "exceeded",
-    "link",
-]
 
 
 class Server:
