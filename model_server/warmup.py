@@ -24,7 +24,7 @@ from model_server.errors import (
 from model_server.metrics import Metrics
 from model_server.runtime import dtypes
 from model_server.runtime.tensor import allocate
-from model_server.servable import DEFAULT_SIGNATURE, Servable
+from model_server.servable import DEFAULT_SIGNATURE, Graph, Servable
 from serving_client import protos
 
 FILE = Path("assets.extra") / "tf_serving_warmup_requests"
@@ -40,8 +40,10 @@ class WarmUp:
     enabled: bool = True
     iterations: int = 1
 
-    def run(self, servable: Servable, directory: Path) -> None:
-        """Do it, or `prepare` where there is no file; every failure is a failure of the load.
+    def run(self, servable: Servable, directory: Path, graph: Graph) -> None:
+        """Do it, or `prepare` the bare `graph` where there is no file.
+
+        Every failure of a record is a failure of the load.
 
         Raises:
             StatusError: the file or a record cannot be read, or a request fails.
@@ -50,7 +52,7 @@ class WarmUp:
         if not self.enabled:
             return
         if not file.exists():
-            prepare(servable)
+            prepare(servable, graph)
             return
         began = time.perf_counter()
         status = "OK"
@@ -73,7 +75,7 @@ class WarmUp:
             )
 
 
-def prepare(servable: Servable) -> None:
+def prepare(servable: Servable, graph: Graph) -> None:
     """Have TensorFlow optimise the default signature's graph before a request has to wait for it.
 
     It is run on no rows at all; whether that works does not matter, for the graph is ready by then.
@@ -91,7 +93,7 @@ def prepare(servable: Servable) -> None:
             (signature.inputs[alias], allocate(dtype, (0, *[max(n, 1) for n in sizes[1:]])))
         )
     with contextlib.suppress(StatusError):
-        servable.graph.run(feeds, list(signature.outputs.values()), PREPARE_MS)
+        graph.run(feeds, list(signature.outputs.values()), PREPARE_MS)
 
 
 def _parse(record: bytes, file: Path) -> Any:

@@ -56,7 +56,7 @@ class SavedModelLoader:
                 close=lambda: _close(loaded),
                 latency=self.metrics.runtime,
             )
-            self.warm_up.run(servable, directory)
+            self.warm_up.run(servable, directory, loaded)
             self._pools.set()
         except StatusError:
             _close(loaded)
