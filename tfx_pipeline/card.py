@@ -21,7 +21,7 @@ from tfx_pipeline.model.calibration import Calibration
 from tfx_pipeline.model.encoder import Encoder
 
 if TYPE_CHECKING:
-    from tfx_pipeline.training.run_fn import Scored
+    from tfx_pipeline.training.scoring import Scored
 
 
 def describe(

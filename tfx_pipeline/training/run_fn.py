@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -21,16 +20,7 @@ from tfx_pipeline.model.novelty import REFERENCES, choose_references
 from tfx_pipeline.progress import EpochProgress, log
 from tfx_pipeline.training.batches import bucket, expand, read_examples
 from tfx_pipeline.training.schedule import WarmupLinearDecay
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A split as the trained model sees it: logits f32[n, k], pooled f32[n, d] and the truth."""
-
-    logits: npt.NDArray[np.float32]
-    pooled: npt.NDArray[np.float32]
-    label_ids: npt.NDArray[np.int64]
-    texts: list[str]
+from tfx_pipeline.training.scoring import Scored, compiled, score
 
 
 def run_fn(fn_args: Any) -> None:
@@ -49,10 +39,13 @@ def run_fn(fn_args: Any) -> None:
     encoder = find_encoder(config.encoder)
     model = fine_tune(config, encoder, labels, train, evaluation)
 
-    scored = score(model, evaluation, config)
+    run = compiled(model)
+    tokens = 4 * config.training.batch_tokens
+    scored = score(run, evaluation, tokens)
     calibration = calibrate(config, scored)
     references = choose_references(
-        _normalised(score(model, _sample(train, config), config).pooled), config.training.seed
+        _normalised(score(run, _sample(train, config), tokens).pooled),
+        config.training.seed,
     )
     description = card.describe(
         config=config,
@@ -154,19 +147,6 @@ def class_weights(
     counts = np.maximum(np.bincount(ids, minlength=classes), 1)
     weights = np.sqrt(len(ids) / (classes * counts))
     return (weights * len(ids) / (weights * counts).sum()).astype(np.float32)
-
-
-def score(model: keras.Model, examples: tf.data.Dataset, config: PipelineConfig) -> Scored:
-    """Run the model over a split, in batches of like length."""
-    run = tf.function(lambda inputs: model(inputs, training=False), reduce_retracing=True)
-    logits, pooled, ids, texts = [], [], [], []
-    for batch in bucket(examples, 4 * config.training.batch_tokens):
-        outputs = run(batch["inputs"])
-        logits.append(outputs["logits"].numpy())
-        pooled.append(outputs["pooled"].numpy())
-        ids.append(batch[features.LABEL_ID].numpy())
-        texts.extend(text.decode("utf-8", "replace") for text in batch[features.TEXT].numpy())
-    return Scored(np.concatenate(logits), np.concatenate(pooled), np.concatenate(ids), texts)
 
 
 def calibrate(config: PipelineConfig, scored: Scored) -> Calibration:
