@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from stream_bridge.errors import BridgeError, ConfigError
 
 if TYPE_CHECKING:
-    from stream_bridge.config import BridgeConfig
+    from stream_bridge.config.bridge import BridgeConfig
 
 _FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -89,13 +89,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from stream_bridge.config_file import load_config
+    from stream_bridge.config.loading import load_config
 
     return _run_bridge(load_config(args.config, args.overrides), args)
 
 
 def _replay(args: argparse.Namespace) -> int:
-    from stream_bridge.config_file import load_config
+    from stream_bridge.config.loading import load_config
     from stream_bridge.replay import replay_config
 
     config = replay_config(
@@ -132,7 +132,7 @@ def _run_bridge(config: BridgeConfig, args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from stream_bridge.config_file import load_config
+    from stream_bridge.config.loading import load_config
 
     config = load_config(args.config, args.overrides)
     from stream_bridge.server_check import check_server

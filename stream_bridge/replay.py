@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-from stream_bridge.config import BridgeConfig
-from stream_bridge.config_sources import DeadLettersSource
+from stream_bridge.config.bridge import BridgeConfig
+from stream_bridge.config.sources import DeadLettersSource
 from stream_bridge.errors import ConfigError
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from stream_bridge.config import BridgeConfig
-from stream_bridge.config_sources import StdinSource, TcpSource
+from stream_bridge.config.bridge import BridgeConfig
+from stream_bridge.config.sources import StdinSource, TcpSource
 from stream_bridge.errors import Abandoned, BridgeError, StateError, WaitedTooLong
 from stream_bridge.housekeeping import Housekeeper, Signals
 from stream_bridge.metrics import Snapshot

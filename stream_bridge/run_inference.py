@@ -29,7 +29,8 @@ from typing import Any, Literal
 
 from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
-from stream_bridge.config import BatchingConfig, FailureConfig, ServerConfig
+from stream_bridge.config.scoring import BatchingConfig, FailureConfig
+from stream_bridge.config.server import ServerConfig
 from stream_bridge.errors import ExamplesRefused
 from stream_bridge.records import DeadLetter, Event, RawLine
 from stream_bridge.scoring.batches import cut_batches

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
-from stream_bridge.config import BridgeConfig
+from stream_bridge.config.bridge import BridgeConfig
 from stream_bridge.errors import StateError
 from stream_bridge.metrics import Counts, Metrics, count
 from stream_bridge.records import Outcome

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import orjson
 
 from serving_client import Client, Ejection, Retry, ServingError
-from stream_bridge.config import ServerConfig
+from stream_bridge.config.server import ServerConfig
 from stream_bridge.scoring.answers import Answer, rows_of
 
 _LOG = logging.getLogger(__name__)

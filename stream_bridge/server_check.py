@@ -6,7 +6,7 @@ import logging
 
 from serving_client.errors import NotFoundError, ServingError
 from serving_client.metadata import ModelMetadata, Signature, TensorSpec
-from stream_bridge.config import BridgeConfig
+from stream_bridge.config.bridge import BridgeConfig
 from stream_bridge.errors import Abandoned, MismatchError
 from stream_bridge.runtime import Runtime
 from stream_bridge.scoring.failures import Patience

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stream_bridge.config import FormatConfig, LimitsConfig
+from stream_bridge.config.format import FormatConfig, LimitsConfig
 from stream_bridge.errors import ParseError
 from stream_bridge.parsing.fields import FieldReader, header_reader, read_json, read_line
 from stream_bridge.parsing.header import header_names

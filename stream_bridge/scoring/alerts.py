@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from stream_bridge.config import AlertConfig
+from stream_bridge.config.scoring import AlertConfig
 
 
 def alert_rule(config: AlertConfig) -> Callable[[dict[str, Any]], bool]:

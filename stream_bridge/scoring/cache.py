@@ -16,7 +16,7 @@ from typing import Any
 
 import re2
 
-from stream_bridge.config import CacheConfig
+from stream_bridge.config.scoring import CacheConfig
 
 Normaliser = Callable[[str], str]
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from stream_bridge.config import FailureConfig
+from stream_bridge.config.scoring import FailureConfig
 from stream_bridge.errors import Abandoned, WaitedTooLong
 
 _LOG = logging.getLogger(__name__)

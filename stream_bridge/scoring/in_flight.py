@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from stream_bridge.config import BatchingConfig
+from stream_bridge.config.scoring import BatchingConfig
 from stream_bridge.records import DeadLetter, Event, Prediction
 from stream_bridge.scoring.batches import cut_batches
 from stream_bridge.scoring.cache import AnswerCache

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from serving_client.errors import ServingError
-from stream_bridge.config import FailureConfig
+from stream_bridge.config.scoring import FailureConfig
 from stream_bridge.records import DeadLetter, Event, Prediction
 from stream_bridge.scoring.answers import Answer, BadAnswer
 from stream_bridge.scoring.failures import (

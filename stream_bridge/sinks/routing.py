@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from stream_bridge.config import SinkConfig
+from stream_bridge.config.sinks import SinkConfig
 from stream_bridge.errors import SinkError
 from stream_bridge.records import DeadLetter, Outcome, Prediction
 from stream_bridge.scoring.failures import Patience

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from stream_bridge.config_sources import DeadLettersSource
+from stream_bridge.config.sources import DeadLettersSource
 from stream_bridge.errors import SourceError
 from stream_bridge.records import RawLine
 from stream_bridge.sources.lines import LineReader

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Protocol
 
-from stream_bridge.config import LimitsConfig
-from stream_bridge.config_sources import DeadLettersSource, FileSource, SourceConfig, TailSource
+from stream_bridge.config.format import LimitsConfig
+from stream_bridge.config.sources import DeadLettersSource, FileSource, SourceConfig, TailSource
 from stream_bridge.records import RawLine
 from stream_bridge.state import Position, StateDir
 

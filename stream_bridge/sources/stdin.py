@@ -12,7 +12,7 @@ import select
 import threading
 from pathlib import Path
 
-from stream_bridge.config_sources import StdinSource
+from stream_bridge.config.sources import StdinSource
 from stream_bridge.sources.assembler import LineAssembler
 from stream_bridge.sources.spool import SpoolWriter
 

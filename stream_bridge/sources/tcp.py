@@ -13,7 +13,7 @@ import socket
 import threading
 from pathlib import Path
 
-from stream_bridge.config_sources import TcpSource
+from stream_bridge.config.sources import TcpSource
 from stream_bridge.errors import SourceError
 from stream_bridge.sources.assembler import LineAssembler
 from stream_bridge.sources.spool import SpoolWriter

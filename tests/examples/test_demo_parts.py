@@ -223,7 +223,7 @@ def test_workdir_is_emptied_but_only_if_a_demo_made_it(tmp_path):
 
 
 def test_configs_are_what_the_commands_accept(tmp_path):
-    from stream_bridge.config_file import load_config
+    from stream_bridge.config.loading import load_config
     from tfx_pipeline.config import load
 
     log = tmp_path / "bgl.log"

@@ -18,7 +18,7 @@ import yaml
 
 from serving_client.errors import InvalidArgumentError
 from serving_client.testing import FakeServer
-from stream_bridge.config import BridgeConfig
+from stream_bridge.config.bridge import BridgeConfig
 from stream_bridge.run import run
 
 OUTPUTS = {"label": "string[?]", "score": "float[?]"}

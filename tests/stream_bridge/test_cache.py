@@ -4,7 +4,7 @@ import json
 import time
 
 from serving_client.testing import FakeServer
-from stream_bridge.config import CacheConfig
+from stream_bridge.config.scoring import CacheConfig
 from stream_bridge.scoring.cache import AnswerCache, normaliser
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stream_bridge.config_file import load_config
+from stream_bridge.config.loading import load_config
 from stream_bridge.errors import ConfigError
 from stream_bridge.run import run
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from stream_bridge.config import FormatConfig, LimitsConfig
+from stream_bridge.config.format import FormatConfig, LimitsConfig
 from stream_bridge.parsing.parser import Parser
 from stream_bridge.records import DeadLetter, Event, RawLine, Skipped
 from stream_bridge.timestamps import time_reader, to_iso

@@ -6,7 +6,7 @@ from apache_beam.ml.inference.base import KeyedModelHandler, RunInference
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
 
-from stream_bridge.config import FailureConfig
+from stream_bridge.config.scoring import FailureConfig
 from stream_bridge.errors import ExamplesRefused
 from stream_bridge.run_inference import Refused, TFServingModelHandler
 

@@ -13,7 +13,7 @@ from serving_client.errors import (
     NotFoundError,
     UnavailableError,
 )
-from stream_bridge.config import AlertConfig, BatchingConfig, FailureConfig
+from stream_bridge.config.scoring import AlertConfig, BatchingConfig, FailureConfig
 from stream_bridge.errors import Abandoned
 from stream_bridge.records import DeadLetter, Event, Prediction, RawLine
 from stream_bridge.scoring.alerts import alert_rule

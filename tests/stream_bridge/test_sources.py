@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_bridge.config_sources import StdinSource
+from stream_bridge.config.sources import StdinSource
 from stream_bridge.errors import SourceError
 from stream_bridge.sources.file import FileReader
 from stream_bridge.sources.lines import LineReader

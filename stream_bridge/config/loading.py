@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from stream_bridge.config import BridgeConfig
+from stream_bridge.config.bridge import BridgeConfig
 from stream_bridge.errors import ConfigError
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, field_validator
 
-from stream_bridge.config_base import Frozen, scheme_of
+from stream_bridge.config.base import Frozen, scheme_of
 from stream_bridge.timestamps import time_reader, to_iso
 
 

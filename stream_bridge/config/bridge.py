@@ -1,0 +1,63 @@
+"""One bridge: from one source, through one model, to its sinks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import PositiveFloat, PositiveInt, field_validator
+
+from stream_bridge.config.base import Frozen
+from stream_bridge.config.format import FormatConfig, LimitsConfig
+from stream_bridge.config.monitoring import MonitoringConfig
+from stream_bridge.config.scoring import AlertConfig, BatchingConfig, CacheConfig, FailureConfig
+from stream_bridge.config.server import ServerConfig
+from stream_bridge.config.sinks import JsonLinesSink, SinkConfig
+from stream_bridge.config.sources import SourceConfig
+
+
+class BridgeConfig(Frozen):
+    """One bridge: from one source, through one model, to its sinks.
+
+    Attributes:
+      engine: what runs the pipeline; ``local`` is Beam's in-process runner.
+      state_dir: where positions, spool and status live; one bridge at a time uses it.
+      server: the model.
+      source: where lines come from.
+      format: how a line becomes an event.
+      sinks: where results go, by name.
+      batching: how events are put together into calls.
+      cache: answers that are kept.
+      alert: when an event is an alert.
+      failure: what happens when something does not work.
+      limits: sizes beyond which a line is a dead letter.
+      monitoring: an HTTP endpoint for Prometheus and health checks.
+      max_seconds: stop, and drain, after this time; None runs on.
+      stop_after: stop, and drain, after reading this many lines; None reads on.
+    """
+
+    engine: Literal["local"] = "local"
+    state_dir: Path
+    server: ServerConfig
+    source: SourceConfig
+    format: FormatConfig = FormatConfig()
+    sinks: dict[str, SinkConfig]
+    batching: BatchingConfig = BatchingConfig()
+    cache: CacheConfig = CacheConfig()
+    alert: AlertConfig = AlertConfig()
+    failure: FailureConfig = FailureConfig()
+    limits: LimitsConfig = LimitsConfig()
+    monitoring: MonitoringConfig = MonitoringConfig()
+    max_seconds: PositiveFloat | None = None
+    stop_after: PositiveInt | None = None
+
+    @field_validator("sinks")
+    @classmethod
+    def _nothing_falls_through(cls, sinks: dict[str, JsonLinesSink]) -> dict[str, JsonLinesSink]:
+        for needed in ("predictions", "dead_letters"):
+            if not any(sink.take == needed for sink in sinks.values()):
+                raise ValueError(f"no sink takes {needed}, so they would be lost")
+        places = [sink.address for sink in sinks.values()]
+        if len(set(places)) != len(places):
+            raise ValueError("two sinks have the same address")
+        return sinks

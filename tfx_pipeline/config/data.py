@@ -1,0 +1,93 @@
+"""The labelled events: files, formats, fields, splits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import field_validator, model_validator
+
+from tfx_pipeline.config.base import Frozen, Share
+from tfx_pipeline.text import template_fields
+
+SPLITS = ("train", "eval", "test")
+
+
+class FormatConfig(Frozen):
+    """The file format of the labelled events: JSON lines, CSV, or log lines with a header.
+
+    `header` describes a log line as logparser and loghub do: `<Label> <Time> <Level> <Content>`;
+    the last field takes the rest of the line.
+    """
+
+    kind: Literal["json", "csv", "header"] = "json"
+    delimiter: str = ","
+    header: str | None = None
+
+    @model_validator(mode="after")
+    def _header_belongs_to_its_kind(self) -> FormatConfig:
+        if (self.kind == "header") != (self.header is not None):
+            raise ValueError("header is required with kind: header, and only there")
+        return self
+
+
+class TimeConfig(Frozen):
+    """Where an event's time stands and how it is written.
+
+    `format` is `iso` (8601), `unix` (seconds), `unix_ms`, `unix_us`, or a strptime pattern;
+    `zone` is used when the text itself names none.
+    """
+
+    field: str
+    format: str = "iso"
+    zone: str = "UTC"
+
+
+class SplitConfig(Frozen):
+    """How events are divided into train, eval and test.
+
+    `auto` keeps the data's own split where `data.files` names splits, else cuts by time, else
+    hashes the text. `eval` chooses epochs and thresholds; `test` is only for the final figures.
+    """
+
+    rule: Literal["auto", "given", "time", "hash"] = "auto"
+    train: Share = 0.7
+    eval: Share = 0.1
+    test: Share = 0.2
+
+    @model_validator(mode="after")
+    def _shares_add_up(self) -> SplitConfig:
+        if abs(self.train + self.eval + self.test - 1.0) > 1e-6:
+            raise ValueError("train + eval + test must be 1")
+        return self
+
+
+class DataConfig(Frozen):
+    """The labelled events and the spans made of them.
+
+    `files` is a list of paths and globs, or a mapping from split to such a list.
+    `normal` lists the label values that mean normal (anomaly task); all others are anomalies.
+    `features` are fields copied beside the text, for slices.
+    `max_rejected` is the share of rows that may be bad before the import fails.
+    """
+
+    root: Path = Path(".livebert/data")
+    files: tuple[str, ...] | dict[Literal["train", "eval", "test"], tuple[str, ...]] = ()
+    format: FormatConfig = FormatConfig()
+    text: str = "{text}"
+    label: str = "label"
+    normal: tuple[str, ...] = ("normal",)
+    event_id: str | None = None
+    event_time: TimeConfig | None = None
+    weight: str | None = None
+    features: tuple[str, ...] = ()
+    split: SplitConfig = SplitConfig()
+    duplicates: Literal["drop", "keep"] = "drop"
+    max_rejected: Share = 0.01
+
+    @field_validator("text")
+    @classmethod
+    def _template_parses(cls, template: str) -> str:
+        if not template_fields(template):
+            raise ValueError("the template names no field, for example '{message}'")
+        return template

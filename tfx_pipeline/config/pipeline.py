@@ -1,0 +1,64 @@
+"""One model: everything `tfx-pipeline` needs to know of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from tfx_pipeline import features
+from tfx_pipeline.config.base import Frozen
+from tfx_pipeline.config.data import DataConfig
+from tfx_pipeline.config.encoder import EncoderConfig
+from tfx_pipeline.config.evaluation import EvaluationConfig
+from tfx_pipeline.config.serving import ServingConfig
+from tfx_pipeline.config.training import TrainingConfig
+from tfx_pipeline.text import CleaningRule
+
+
+class PipelineConfig(Frozen):
+    """One model: everything `tfx-pipeline` needs to know of it."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    task: Literal["anomaly", "classification"]
+    pipeline_root: Path = Path(".livebert/pipelines")
+    data: DataConfig = DataConfig()
+    text_cleaning: tuple[CleaningRule, ...] = ()
+    encoder: EncoderConfig = EncoderConfig()
+    training: TrainingConfig = TrainingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    serving: ServingConfig = ServingConfig()
+
+    @property
+    def spans_path(self) -> Path:
+        """Where this model's spans are: `<data.root>/<name>`."""
+        return self.data.root / self.name
+
+    @property
+    def root(self) -> Path:
+        """Where this model's runs, logs and metadata are: `<pipeline_root>/<name>`."""
+        return self.pipeline_root / self.name
+
+    @property
+    def push_path(self) -> Path:
+        """Where the blessed versions go: `<serving.base_path>/<name>`."""
+        return self.serving.base_path / self.name
+
+    @model_validator(mode="after")
+    def _bounds_are_metrics(self) -> PipelineConfig:
+        known = features.BOUNDED[self.task]
+        for bound in self.evaluation.bounds:
+            if bound.metric not in known:
+                raise ValueError(
+                    f"evaluation.bounds: {bound.metric!r} is not one of {', '.join(known)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _slices_are_features(self) -> PipelineConfig:
+        for columns in self.evaluation.slices:
+            for column in columns:
+                if column not in self.data.features:
+                    raise ValueError(f"evaluation.slices: {column!r} is not in data.features")
+        return self
