@@ -11,7 +11,7 @@ INPUTS := requirements/lock.txt pyproject.toml $(wildcard requirements/*.in)
 DATA ?=
 SECONDS_OF_STREAM ?= 60
 
-.PHONY: help setup demo test test-slow lint format lock clean
+.PHONY: help setup services demo test test-slow lint format lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,13 +22,16 @@ $(READY): $(INPUTS) requirements/setup.sh
 	@bash requirements/setup.sh $(VENV)
 	@touch $@
 
+services: setup ## brokers, databases and the browser that slow tests and benchmarks start (as root: with apt-get)
+	@for script in requirements/services/*.sh; do bash "$$script"; done
+
 demo: setup ## train, serve and score a live stream, on this machine (DATA=path/to/BGL_2k.log for a real log)
 	@$(PY) -m examples.demo --seconds $(SECONDS_OF_STREAM) $(if $(DATA),--data "$(DATA)")
 
 test: setup ## the tests, under 10 minutes on 2 cores
 	@$(PY) -m pytest -m "not slow"
 
-test-slow: setup ## the tests that take minutes or a venv of their own
+test-slow: services ## the tests that take minutes, a broker, a browser or a venv of their own
 	@$(PY) -m pytest -m slow
 
 lint: setup ## ruff, mypy, import contracts
