@@ -11,6 +11,7 @@ All are frozen. Times are microseconds since the epoch (int) in memory and ISO 8
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,9 +29,11 @@ class RawLine:
       source: where it came from, for instance a path.
       position: its place there, for instance ``path:byte``; the event id where the input has none.
       read_at: ``time.monotonic()`` when it was read.
-      arrived: microseconds since the epoch when it was read; the event time where the input has
-        none.
+      arrived: microseconds since the epoch when it was read, or the broker's own time of it; the
+        event time where the input has none.
       truncated: the line was longer than ``limits.max_line_bytes``.
+      key: the broker's key, as text; the event key where the config names none.
+      attributes: what the broker carried beside the bytes (headers); travels with the event.
     """
 
     data: bytes
@@ -39,6 +42,8 @@ class RawLine:
     read_at: float
     arrived: int
     truncated: bool = False
+    key: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +150,8 @@ class DeadLetter:
                 "truncated": self.raw.truncated,
                 "source": self.raw.source,
                 "position": self.raw.position,
+                "key": self.raw.key,
+                "attributes": dict(self.raw.attributes),
                 "event": self.event.to_dict() if self.event else None,
                 "stage": self.stage,
                 "code": self.code,

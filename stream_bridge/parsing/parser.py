@@ -53,7 +53,7 @@ class Parser:
         try:
             text = self._text(fields)
             event_id = as_text(self._id(fields)) if self._id else raw.position
-            key = as_text(self._key(fields)) if self._key else None
+            key = as_text(self._key(fields)) if self._key else raw.key
         except KeyError as error:
             reason = f"the line has no field {error.args[0]!r}"
             raise ParseError("MISSING_FIELD", reason) from error
@@ -65,12 +65,12 @@ class Parser:
             text=text,
             key=key,
             source=raw.source,
-            attributes=self._kept(fields) if self._attributes else {},
+            attributes=self._kept(raw.attributes, fields),
             raw=raw,
         )
 
-    def _kept(self, fields: Mapping[str, Any]) -> dict[str, Any]:
-        kept = {}
+    def _kept(self, broker: Mapping[str, str], fields: Mapping[str, Any]) -> dict[str, Any]:
+        kept: dict[str, Any] = dict(broker)
         for path, get in self._attributes:
             try:
                 kept[path] = get(fields)

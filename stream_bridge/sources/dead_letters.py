@@ -116,4 +116,6 @@ def _raw(letter: dict[str, Any]) -> RawLine:
         time.monotonic(),
         _from_iso(letter["first_time"]),
         letter["truncated"],
+        letter.get("key"),
+        letter.get("attributes") or {},
     )
