@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from serving_client import protos, varints
+from serving_client import protos, typed_values, varints
 from serving_client.dtypes import BFLOAT16_IS_NATIVE, STRING, WireType, wire_type, wire_type_of
 from serving_client.errors import TensorError
 
@@ -26,7 +26,6 @@ Array = npt.NDArray[Any]
 MAX_EXPANDED_BYTES = 256 * 1024 * 1024
 _MAX_RANK = 254  # TensorShape's own limit
 _TensorProto = protos.TensorProto
-_TensorWire = protos.TensorWire
 _DT_STRING = STRING.enum
 
 
@@ -60,7 +59,7 @@ def fill(proto: Any, value: Any, dtype: int | None = None, *, typed: bool = Fals
     if not typed:
         proto.tensor_content = raw.tobytes()
     elif raw.size:
-        proto.MergeFromString(_packed(raw, wire).SerializeToString())
+        typed_values.write(proto, raw, wire)
 
 
 def from_proto(proto: Any, *, max_expanded_bytes: int = MAX_EXPANDED_BYTES) -> Array:
@@ -195,34 +194,8 @@ def _content(content: bytes, count: int, wire: WireType) -> Array:
     return np.frombuffer(content, dtype=wire.raw)
 
 
-def _packed(raw: Array, wire: WireType) -> Any:
-    message = _TensorWire()
-    if wire.field == "float8_val":
-        message.float8_val = raw.tobytes()
-    elif wire.varint:
-        bits = raw.view(np.uint16) if raw.dtype.kind == "f" else raw
-        getattr(message, wire.field).append(varints.encode(bits))
-    else:
-        getattr(message, wire.field).append(raw.tobytes())
-    return message
-
-
 def _typed(proto: Any, count: int, wire: WireType, max_expanded_bytes: int) -> Array:
-    # Serialising our own message gives the canonical form: the values in one packed piece.
-    message = _TensorWire.FromString(proto.SerializeToString())
-    value = getattr(message, wire.field)
-    packed: bytes = value if wire.field == "float8_val" else value[0] if value else b""
-    if wire.varint:
-        values: Array = varints.decode(packed)
-        if wire.numpy.kind == "b":
-            values = values != 0
-        elif wire.field == "half_val":
-            values = values.astype(np.uint16).view(wire.raw)
-        else:
-            values = values.astype(wire.raw)
-    else:
-        whole = len(packed) - len(packed) % wire.raw.itemsize
-        values = np.frombuffer(packed[:whole] if whole < len(packed) else packed, wire.raw)
+    values = typed_values.read(proto, wire)
     if len(values) >= count:
         return values[:count]
     _check_expansion(count * wire.numpy.itemsize, max_expanded_bytes)
@@ -264,19 +237,19 @@ def _fill_strings(proto: Any, value: Any) -> None:
     else:
         array = _text_array(value)
         shape, items = array.shape, array.ravel().tolist()
+    proto.string_val.extend(_as_bytes(items))
     proto.dtype = _DT_STRING
     _set_shape(proto, shape)
-    proto.string_val.extend(_as_bytes(items))
 
 
 def _as_bytes(items: list[Any]) -> list[bytes]:
-    kinds = set(map(type, items))
-    if kinds <= {bytes}:
-        return items
     try:
-        if kinds <= {str}:
-            return [item.encode() for item in items]
-        return [_one_as_bytes(item) for item in items]
+        if items and type(items[0]) is str:
+            try:
+                return list(map(str.encode, items))  # the usual case, quickly
+            except TypeError:
+                pass  # not only texts
+        return [item if type(item) is bytes else _one_as_bytes(item) for item in items]
     except UnicodeEncodeError as error:
         raise TensorError(f"text that is not valid Unicode: {error}") from error
 
@@ -310,17 +283,16 @@ def _text_array(value: Any) -> Array:
 
 def _strings_from_proto(proto: Any, count: int, max_expanded_bytes: int) -> Array:
     if proto.tensor_content:
-        values = _string_list(proto.tensor_content, count)
-    else:
-        values = list(proto.string_val)
-    if len(values) < count:
-        _check_expansion(count * 8, max_expanded_bytes)
-        array: Array = np.full(count, values[-1] if values else b"", dtype=object)
-        array[: len(values)] = values
+        array: Array = np.empty(count, dtype=object)
+        array[:] = _string_list(proto.tensor_content, count)
         return array
-    array = np.empty(count, dtype=object)
-    array[:] = values[:count] if len(values) > count else values
-    return array
+    values = typed_values.read_strings(proto)
+    if len(values) >= count:
+        return values[:count] if len(values) > count else values
+    _check_expansion(count * 8, max_expanded_bytes)
+    filled: Array = np.full(count, values[-1] if len(values) else b"", dtype=object)
+    filled[: len(values)] = values
+    return filled
 
 
 def _string_list(content: bytes, count: int) -> list[bytes]:
