@@ -43,7 +43,15 @@ def _parser() -> argparse.ArgumentParser:
     imports.set_defaults(command=_import)
     run = commands.add_parser("run", help="train, evaluate and push, here")
     run.set_defaults(command=_run)
-    for command in (imports, run):
+    runs = commands.add_parser("runs", help="the runs so far: when, on what, what came of them")
+    runs.set_defaults(command=_runs)
+    review = commands.add_parser("review", help="one HTML page about a run, to read offline")
+    which = review.add_mutually_exclusive_group()
+    which.add_argument("--run", metavar="ID", help="as `runs` lists it (default: the newest)")
+    which.add_argument("--compare", nargs=2, metavar=("A", "B"), help="run B beside run A")
+    review.add_argument("--output", type=Path, metavar="FILE", help="where the page goes")
+    review.set_defaults(command=_review)
+    for command in (imports, run, runs, review):
         command.add_argument("--config", type=Path, required=True, help="the model's YAML file")
         command.add_argument(
             "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key"
@@ -84,10 +92,28 @@ def _run(arguments: argparse.Namespace) -> int:
     print(show.scorecard_table(outcome.scorecard))
     print()
     for reason in outcome.why:
-        print(f"not blessed: {reason}")
+        print(f"{'not pushed' if outcome.blessed else 'not blessed'}: {reason}")
     if outcome.pushed:
         print(f"blessed and pushed in {run.seconds:.0f} s: {outcome.pushed}")
-    return 0 if outcome.blessed else _NOT_BLESSED
+    return 0 if outcome.pushed else _NOT_BLESSED
+
+
+def _runs(arguments: argparse.Namespace) -> int:
+    from tfx_pipeline import config, lineage, show
+
+    loaded = config.load(arguments.config, arguments.set)
+    print(show.runs_table(loaded, lineage.recorded_runs(loaded.metadata)))
+    return 0
+
+
+def _review(arguments: argparse.Namespace) -> int:
+    from tfx_pipeline import config
+    from tfx_pipeline.review import write_review
+
+    loaded = config.load(arguments.config, arguments.set)
+    compared = arguments.compare or (None, arguments.run)
+    print(write_review(loaded, compared[1], compared[0], arguments.output))
+    return 0
 
 
 if __name__ == "__main__":

@@ -5,8 +5,9 @@ PipelineError              base: one line for the user, never a traceback
 ├── DataError              the labelled events cannot become a span
 │   └── TooManyRejectedError    more bad rows than data.max_rejected allows
 ├── EncoderError           no pretrained weights, or the wrong ones
-├── RunInProgressError          another run holds this pipeline root
-└── RunFailedError              a TFX component failed; its log says why
+├── RunInProgressError     another run holds this pipeline root
+├── RunNotFoundError       no such run is recorded
+└── RunFailedError         a TFX component failed; its log says why
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ class EncoderError(PipelineError):
 
 class RunInProgressError(PipelineError):
     """A second run was started in a pipeline root that is in use."""
+
+
+class RunNotFoundError(PipelineError):
+    """The metadata holds no run of that id, or none that can be shown."""
 
 
 class RunFailedError(PipelineError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 TEXT = "text"
 LABEL = "label"
+TOKENS = "tokens"
+TAGS = "tags"
 EVENT_ID = "event_id"
 EVENT_TIME = "event_time"
 WEIGHT = "weight"
@@ -11,6 +13,8 @@ WEIGHT = "weight"
 # What Transform emits beside the raw text.
 TOKEN_IDS = "token_ids"  # noqa: S105 - word pieces, not a secret
 LABEL_ID = "label_id"
+LABEL_VALUE = "label_value"
+TAG_IDS = "tag_ids"
 LABEL_VOCABULARY = "labels"
 
 SERVING_DEFAULT = "serving_default"
@@ -19,8 +23,11 @@ TRANSFORM_FEATURES = "transform_features"
 
 ANOMALY_LABELS = ("normal", "anomaly")
 
-# What TFMA computes for a task: the metric's name and its class.
-METRICS = {
+# The BIO tag of what belongs to no entity.
+OUTSIDE = "O"
+
+# What TFMA computes for a task: the metric's name and its class. TFMA has nothing for entities.
+TFMA_METRICS = {
     "anomaly": {
         "auc_precision_recall": "AUCPrecisionRecall",
         "auc": "AUC",
@@ -35,13 +42,37 @@ METRICS = {
         "multi_class_confusion_matrix_plot": "MultiClassConfusionMatrixPlot",
         "example_count": "ExampleCount",
     },
+    "regression": {
+        "mean_squared_error": "MeanSquaredError",
+        "mean_absolute_error": "MeanAbsoluteError",
+        "squared_pearson_correlation": "SquaredPearsonCorrelation",
+        "example_count": "ExampleCount",
+    },
 }
 
-# The metrics of a task that a blessing may depend on; all are better when higher.
-BOUNDED = {
-    "anomaly": ("auc_precision_recall", "auc"),
-    "classification": ("sparse_categorical_accuracy",),
+# What the Scorecard measures, and which way is better: a blessing may depend on any of them.
+HIGHER, LOWER = "higher", "lower"
+MEASURED = {
+    "anomaly": {
+        "average_precision": HIGHER,
+        "roc_auc": HIGHER,
+        "f1": HIGHER,
+        "precision": HIGHER,
+        "recall": HIGHER,
+        "best_f1": HIGHER,
+        "calibration_error": LOWER,
+        "unseen_template_recall": HIGHER,
+        "budget_precision": HIGHER,
+    },
+    "classification": {"accuracy": HIGHER, "macro_f1": HIGHER, "calibration_error": LOWER},
+    "regression": {"pearson": HIGHER, "spearman": HIGHER, "rmse": LOWER, "mae": LOWER},
+    "token": {"entity_f1": HIGHER, "entity_precision": HIGHER, "entity_recall": HIGHER},
 }
 
-# The metric that stands for a task as a whole, as TFMA names it; higher is better.
-MAIN_METRIC = {"anomaly": "auc_precision_recall", "classification": "sparse_categorical_accuracy"}
+# The metric that stands for a task as a whole; higher is better.
+MAIN_METRIC = {
+    "anomaly": "average_precision",
+    "classification": "accuracy",
+    "regression": "pearson",
+    "token": "entity_f1",
+}

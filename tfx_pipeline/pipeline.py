@@ -68,22 +68,28 @@ def build(config: PipelineConfig) -> list[BaseComponent]:
         model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
     ).with_id("latest_blessed_model")
 
-    # Test split → metrics by slice, and the blessing.
-    evaluator = tfx.components.Evaluator(
+    # Test split → TFMA's metrics by slice, for its widgets.
+    terms = eval_config.build(config)
+    evaluators = []
+    if terms is not None:
+        evaluators.append(
+            tfx.components.Evaluator(
+                examples=examples, model=model, eval_config=terms, example_splits=["test"]
+            )
+        )
+
+    # Test split → figures beside the last blessed model and trivial baselines, and the blessing.
+    scorecard = Scorecard(
         examples=examples,
         model=model,
         baseline_model=model_resolver.outputs["model"],
-        eval_config=eval_config.build(config),
-        example_splits=["test"],
-    )
-    scorecard = Scorecard(
-        examples=examples, model=model, config=_part(config, "task", "data", "evaluation")
+        config=_part(config, "task", "data", "evaluation"),
     )
 
     # A blessed model → <base_path>/<name>/<version>/.
     pusher = tfx.components.Pusher(
         model=model,
-        model_blessing=evaluator.outputs["blessing"],
+        model_blessing=scorecard.outputs["blessing"],
         push_destination=tfx.proto.PushDestination(
             filesystem=tfx.proto.PushDestination.Filesystem(
                 base_directory=str(_absolute(config.push_path))
@@ -98,7 +104,7 @@ def build(config: PipelineConfig) -> list[BaseComponent]:
         transform,
         trainer,
         model_resolver,
-        evaluator,
+        *evaluators,
         scorecard,
         pusher,
     ]

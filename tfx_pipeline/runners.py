@@ -53,14 +53,13 @@ def run_local(config: PipelineConfig) -> Run:
     run_id = f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:6]}"
     log = config.root / "logs" / f"{run_id}.log"
     log.parent.mkdir(exist_ok=True)
-    metadata = config.root / "metadata.sqlite"
     started = time.monotonic()
     with _alone(config.root), _noise_into(log) as screen:
         narrator = _Narrator(screen)
         narrator.say(f"everything TFX says: {log}")
         narrator.say("loading TensorFlow and TFX")
         try:
-            outcome = _run(config, metadata, narrator)
+            outcome = _run(config, narrator)
         except Exception as error:
             logging.getLogger(__name__).exception("the run failed")
             reason = str(error).strip().splitlines() or [type(error).__name__]
@@ -70,13 +69,14 @@ def run_local(config: PipelineConfig) -> Run:
     return Run(run_id, log, outcome, time.monotonic() - started)
 
 
-def _run(config: PipelineConfig, metadata: Path, narrator: _Narrator) -> Outcome:
+def _run(config: PipelineConfig, narrator: _Narrator) -> Outcome:
     os.environ.update(_QUIET)
     import absl.logging
     from tfx import v1 as tfx
     from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
     from tfx_pipeline import pipeline
+    from tfx_pipeline.lineage import recorded_runs
     from tfx_pipeline.outcome import read_outcome
 
     absl.logging.set_verbosity(absl.logging.INFO)
@@ -89,13 +89,13 @@ def _run(config: PipelineConfig, metadata: Path, narrator: _Narrator) -> Outcome
             components=components,
             enable_cache=True,
             metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-                str(metadata.absolute())
+                str(config.metadata.absolute())
             ),
             beam_pipeline_args=["--runner=DirectRunner", "--direct_running_mode=in_memory"],
         )
     )
     narrator.finish()
-    return read_outcome(config, metadata)
+    return read_outcome(recorded_runs(config.metadata)[0])
 
 
 class _Narrator(logging.Handler):

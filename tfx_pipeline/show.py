@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from tfx_pipeline import features
 from tfx_pipeline.config import SPLITS
+from tfx_pipeline.outcome import read_outcome
 
 if TYPE_CHECKING:
+    from tfx_pipeline.config import PipelineConfig
     from tfx_pipeline.dataset.importing import ImportReport
+    from tfx_pipeline.lineage import RecordedRun
 
 _COLUMNS = {
     "anomaly": ("average_precision", "f1", "precision", "recall", "best_f1"),
     "classification": ("accuracy", "macro_f1"),
+    "regression": ("pearson", "spearman", "rmse"),
+    "token": ("entity_f1", "entity_precision", "entity_recall"),
 }
 
 
@@ -52,8 +58,29 @@ def scorecard_table(card: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def runs_table(config: PipelineConfig, runs: Sequence[RecordedRun]) -> str:
+    """List the runs of a pipeline, the newest first, with what each came to."""
+    if not runs:
+        return f"{config.root}: no runs yet"
+    main = features.MAIN_METRIC[config.task]
+    rows = []
+    for run in runs:
+        outcome = read_outcome(run)
+        value = outcome.scorecard["systems"][0].get(main) if outcome.scorecard else None
+        baseline = outcome.scorecard.get("baseline")
+        before = baseline["metrics"].get(main) if baseline else None
+        span = "-" if run.span is None else str(run.span)
+        figures = ["-" if figure is None else f"{figure:.3f}" for figure in (value, before)]
+        rows.append((run.run_id, span, *figures, outcome.verdict))
+    header = ("run", "span", main, "before", "verdict")
+    # The verdict is a sentence: it stands last, on the left of its column.
+    lines = _table(header[:-1], [row[:-1] for row in rows])
+    ends = (header[-1], *(row[-1] for row in rows))
+    return "\n".join(f"{line}  {end}" for line, end in zip(lines, ends, strict=True))
+
+
 def _values(row: dict[str, Any], columns: Sequence[str]) -> list[str]:
-    return ["-" if row[name] is None else f"{row[name]:.3f}" for name in columns]
+    return ["-" if row.get(name) is None else f"{row[name]:.3f}" for name in columns]
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

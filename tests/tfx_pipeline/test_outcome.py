@@ -14,13 +14,13 @@ def test_a_model_below_its_bound_is_not_blessed_and_the_run_says_why(trained, ti
     flags = ["encoder.preset=" + str(tiny_bert), "training.epochs=1"]
     flags += [f"data.root={trained.folder / 'data'}", f"serving.base_path={trained.folder / 'x'}"]
     flags += [f"pipeline_root={trained.folder / 'pipelines'}"]
-    flags += ["evaluation.bounds=[{metric: auc_precision_recall, at_least: 0.999}]"]
+    flags += ["evaluation.bounds=[{metric: average_precision, at_least: 0.999}]"]
     command = [sys.executable, "-m", "tfx_pipeline", "run", "--config", trained.anomaly_config]
     for flag in flags:
         command += ["--set", flag]
     done = subprocess.run(command, capture_output=True, text=True, timeout=550)
     assert done.returncode == 3, done.stdout + done.stderr
-    assert "not blessed: auc_precision_recall is 0." in done.stdout
+    assert "not blessed: average_precision is 0." in done.stdout
     assert "at least 0.999 is asked" in done.stdout
     assert "blessed and pushed" not in done.stdout
     assert not (trained.folder / "x").exists()

@@ -21,7 +21,7 @@ class PipelineConfig(Frozen):
     """One model: everything `tfx-pipeline` needs to know of it."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
-    task: Literal["anomaly", "classification"]
+    task: Literal["anomaly", "classification", "regression", "token"]
     pipeline_root: Path = Path(".livebert/pipelines")
     data: DataConfig = DataConfig()
     text_cleaning: tuple[CleaningRule, ...] = ()
@@ -41,17 +41,29 @@ class PipelineConfig(Frozen):
         return self.pipeline_root / self.name
 
     @property
+    def metadata(self) -> Path:
+        """The ML Metadata store of this model's runs, an SQLite file."""
+        return self.root / "metadata.sqlite"
+
+    @property
     def push_path(self) -> Path:
         """Where the blessed versions go: `<serving.base_path>/<name>`."""
         return self.serving.base_path / self.name
 
     @model_validator(mode="after")
     def _bounds_are_metrics(self) -> PipelineConfig:
-        known = features.BOUNDED[self.task]
+        known = features.MEASURED[self.task]
         for bound in self.evaluation.bounds:
             if bound.metric not in known:
                 raise ValueError(
                     f"evaluation.bounds: {bound.metric!r} is not one of {', '.join(known)}"
+                )
+            low = bound.at_most is not None or bound.may_rise is not None
+            if low != (known[bound.metric] == features.LOWER):
+                better = known[bound.metric]
+                keys = "at_most, may_rise" if better == features.LOWER else "at_least, may_drop"
+                raise ValueError(
+                    f"evaluation.bounds: {bound.metric} is better when {better}: use {keys}"
                 )
         return self
 
@@ -61,4 +73,7 @@ class PipelineConfig(Frozen):
             for column in columns:
                 if column not in self.data.features:
                     raise ValueError(f"evaluation.slices: {column!r} is not in data.features")
+        for column in self.evaluation.fairness:
+            if column not in self.data.features:
+                raise ValueError(f"evaluation.fairness: {column!r} is not in data.features")
         return self

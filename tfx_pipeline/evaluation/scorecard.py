@@ -1,40 +1,32 @@
-"""The Scorecard component: the candidate on the test split, beside the trivial baselines.
+"""The Scorecard component: what a person reads of a candidate, and whether it is blessed.
 
-TFMA's Evaluator decides the blessing; the scorecard is what a person reads: exact figures at
-the threshold the model will serve with, slice by slice, and the events it got most wrong.
+The candidate and the last blessed model answer the events of the test split as a server would;
+their figures stand beside trivial baselines, slice by slice, at the threshold the model serves
+with. Every answer is kept in `predictions.jsonl`.
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import tensorflow as tf
-import tensorflow_text  # noqa: F401 - registers the tokenizer's ops
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types import Artifact, artifact_utils, standard_artifacts
 from tfx.utils import path_utils
 
-from tfx_pipeline import export, features
-from tfx_pipeline.config import PipelineConfig
-from tfx_pipeline.evaluation.baselines import (
-    Labelled,
-    anomaly_baselines,
-    classification_baselines,
-)
-from tfx_pipeline.evaluation.metrics import anomaly_metrics, as_json, classification_metrics
+from tfx_pipeline import export
+from tfx_pipeline.config import SPLITS, PipelineConfig
+from tfx_pipeline.evaluation import FILE, judge, measure, predictions
+from tfx_pipeline.evaluation.answers import Answering
+from tfx_pipeline.evaluation.baselines import task_baselines, template
+from tfx_pipeline.evaluation.events import Event, read_events
+from tfx_pipeline.evaluation.metrics import as_json
 
-FILE = "scorecard.json"
-_BATCH = 64
 _SHOWN = 20
 
 
 class ScorecardArtifact(Artifact):
-    """A directory with `scorecard.json`."""
+    """A directory with `scorecard.json` and the predictions behind it."""
 
     TYPE_NAME = "Scorecard"
 
@@ -44,123 +36,134 @@ def Scorecard(  # noqa: N802 - a TFX component is named as a class
     examples: InputArtifact[standard_artifacts.Examples],
     model: InputArtifact[standard_artifacts.Model],
     scorecard: OutputArtifact[ScorecardArtifact],
+    blessing: OutputArtifact[standard_artifacts.ModelBlessing],
     config: Parameter[str],
+    baseline_model: InputArtifact[standard_artifacts.Model] = None,
 ) -> None:
-    """Score the test split with the exported model and write `scorecard.json`."""
+    """Judge the model on the test split: write `scorecard.json` and the blessing."""
     parsed = PipelineConfig.model_validate_json(config)
     splits = {
-        name: _read(artifact_utils.get_split_uris([examples], name)[0], parsed)
-        for name in ("train", "eval", "test")
+        name: read_events(
+            artifact_utils.get_split_uris([examples], name)[0], parsed.task, parsed.data.features
+        )
+        for name in SPLITS
     }
-    result = judge(path_utils.serving_model_path(model.uri), parsed, splits)
     path = Path(scorecard.uri)
     path.mkdir(parents=True, exist_ok=True)
+    baseline = path_utils.serving_model_path(baseline_model.uri) if baseline_model else None
+    result = judged(path_utils.serving_model_path(model.uri), baseline, parsed, splits, path)
     (path / FILE).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    _bless(blessing, model, baseline_model, result["verdict"]["blessed"])
 
 
-@dataclass(frozen=True)
-class Part:
-    """A split: texts, label names, and the features that slices are made of."""
+def judged(
+    model_path: str,
+    baseline_path: str | None,
+    config: PipelineConfig,
+    splits: dict[str, list[Event]],
+    folder: Path,
+) -> dict[str, Any]:
+    """Return the scorecard of a SavedModel as JSON values; write the predictions to `folder`."""
+    events = splits["test"]
+    known = {template(event.text) for event in splits["train"]}
+    card = read_card(model_path)
+    answering = Answering(model_path, card)
+    rows = answering.rows(events, known)
+    predictions.write(folder / predictions.FILE, rows)
+    wrong = _mistakes(config.task, rows)
+    parts = answering.explain([row["text"] for row in wrong])
+    shown = [row | {"attributions": part} for row, part in zip(wrong, parts, strict=True)]
 
-    texts: list[str]
-    labels: list[str]
-    features: list[dict[str, str]]
-
-
-def judge(model_path: str, config: PipelineConfig, splits: dict[str, Part]) -> dict[str, Any]:
-    """Return the scorecard of a SavedModel as JSON values."""
-    card = json.loads((Path(model_path) / "assets.extra" / export.CARD).read_text("utf-8"))
-    outputs = predict(model_path, splits["test"].texts)
-    numbers = {label: index for index, label in enumerate(card["labels"])}
-    ids = {
-        name: np.array([numbers.get(label, -1) for label in part.labels], np.int64)
-        for name, part in splits.items()
-    }
-    labelled = {name: Labelled(part.texts, ids[name]) for name, part in splits.items()}
-    if config.task == "anomaly":
-        threshold = card["thresholds"]["alert"]
-        baselines = anomaly_baselines(labelled["train"], labelled["eval"], labelled["test"])
-
-        def figures(rows: npt.NDArray[np.int64]) -> dict[str, float]:
-            return anomaly_metrics(outputs["score"][rows], ids["test"][rows] == 1, threshold)
-    else:
-        predicted = np.array(
-            [numbers[label.decode("utf-8")] for label in outputs["label"]], np.int64
+    alerts = measure.alert_budget(rows, config.evaluation.alerts_per_day)
+    threshold = _threshold(card)
+    measured = measure.measure_of(config.task, threshold, alerts)
+    given = predictions.columns(config.task, rows)
+    found = measured(given)
+    samples = config.evaluation.intervals
+    baseline = None
+    if baseline_path is not None:
+        before = read_card(baseline_path)
+        earlier = Answering(baseline_path, before).rows(events, known)
+        predictions.write(folder / predictions.BASELINE_FILE, earlier)
+        others = (
+            measure.measure_of(config.task, _threshold(before), alerts),
+            predictions.columns(config.task, earlier),
         )
-        baselines = classification_baselines(labelled["train"], labelled["test"])
-
-        def figures(rows: npt.NDArray[np.int64]) -> dict[str, float]:
-            return classification_metrics(predicted[rows], ids["test"][rows])
-
-    everything = np.arange(len(ids["test"]))
+        baseline = {
+            "version": Path(baseline_path).parent.name,
+            "threshold": _threshold(before),
+            "metrics": others[0](others[1]),
+            "intervals": measure.intervals(*others, samples),
+            "difference": measure.intervals(measured, given, samples, others),
+        }
+    why = judge.failures(
+        judge.bounds(config), found, baseline["metrics"] if baseline is not None else None
+    )
+    systems = [{"system": "livebert", **as_json(found)}]
+    if baseline is not None:
+        baseline["metrics"] = as_json(baseline["metrics"])
+        systems.append({"system": "last blessed model", **baseline["metrics"]})
+    systems += [
+        {"system": name, **as_json(values)}
+        for name, values in task_baselines(config.task, card["labels"], splits).items()
+    ]
     return {
         "name": config.name,
         "task": config.task,
         "split": "test",
-        "counts": {name: len(part.texts) for name, part in splits.items()},
-        "positives": int((ids["test"] == 1).sum()) if config.task == "anomaly" else None,
-        "systems": [
-            {"system": "livebert", **as_json(figures(everything))},
-            *({"system": name, **as_json(values)} for name, values in baselines.items()),
-        ],
-        "slices": [
-            {"slice": name, "events": len(rows), **as_json(figures(rows))}
-            for name, rows in _slices(config.evaluation.slices, splits["test"].features)
-        ],
-        "mistakes": _mistakes(outputs, splits["test"]),
+        "threshold": threshold,
+        "alerts": alerts,
+        "counts": {name: len(part) for name, part in splits.items()},
+        "positives": int(given["truth"].sum()) if config.task == "anomaly" else None,
+        "verdict": {
+            "blessed": not why,
+            "why": why,
+            "bounds": [bound.model_dump(exclude_none=True) for bound in judge.bounds(config)],
+        },
+        "systems": systems,
+        "intervals": measure.intervals(measured, given, samples),
+        "baseline": baseline,
+        "slices": measure.slices(measured, config.task, rows, config.evaluation.slices),
+        "fairness": measure.fairness(config.task, rows, threshold, config.evaluation.fairness),
+        "mistakes": shown,
     }
 
 
-def predict(model_path: str, texts: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
-    """Run `serving_default` over texts, sorted by length; results in the order of the texts."""
-    serve = tf.saved_model.load(model_path).signatures[features.SERVING_DEFAULT]
-    order = sorted(range(len(texts)), key=lambda row: len(texts[row]))
-    parts: dict[str, list[npt.NDArray[Any]]] = {}
-    for start in range(0, len(order), _BATCH):
-        batch = tf.constant([texts[row] for row in order[start : start + _BATCH]])
-        for name, value in serve(text=batch).items():
-            parts.setdefault(name, []).append(value.numpy())
-    back = np.argsort(order)
-    return {name: np.concatenate(values)[back] for name, values in parts.items()}
+def read_card(model_path: str) -> dict[str, Any]:
+    """Return the model card of a SavedModel on disk."""
+    path = Path(model_path) / "assets.extra" / export.CARD
+    return json.loads(path.read_text("utf-8"))
 
 
-def _read(uri: str, config: PipelineConfig) -> Part:
-    texts, labels, columns = [], [], []
-    files = sorted(tf.io.gfile.glob(f"{uri}/*"))
-    for record in tf.data.TFRecordDataset(files, "GZIP").as_numpy_iterator():
-        example = tf.train.Example.FromString(record)
-        values = {
-            name: feature.bytes_list.value[0].decode("utf-8", "replace")
-            for name, feature in example.features.feature.items()
-            if feature.bytes_list.value
-        }
-        texts.append(values[features.TEXT])
-        labels.append(values[features.LABEL])
-        columns.append({name: values.get(name, "") for name in config.data.features})
-    return Part(texts, labels, columns)
+def _threshold(card: dict[str, Any]) -> float:
+    return card.get("thresholds", {}).get("alert", 0.5)
 
 
-def _slices(
-    keys: Iterable[Sequence[str]], columns: Sequence[dict[str, str]]
-) -> list[tuple[str, npt.NDArray[np.int64]]]:
-    found: dict[str, list[int]] = {}
-    for names in keys:
-        for row, values in enumerate(columns):
-            name = ", ".join(f"{key}={values[key]}" for key in names)
-            found.setdefault(name, []).append(row)
-    return [(name, np.array(rows, np.int64)) for name, rows in sorted(found.items())]
+def _mistakes(task: str, rows: list[predictions.Row]) -> list[predictions.Row]:
+    """Return the events answered most wrongly: surest and wrong, or furthest from the truth."""
+    if task == "regression":
+        return sorted(rows, key=lambda row: -abs(row["predicted"] - row["truth"]))[:_SHOWN]
+    wrong = [row for row in rows if not predictions.is_right(task, row)]
+    if task == "token":
+
+        def badness(row: predictions.Row) -> float:
+            return abs(len(row["predicted"]) - len(row["truth"])) + len(row["truth"])
+    else:
+
+        def badness(row: predictions.Row) -> float:
+            return abs(row["score"] - 0.5)
+
+    return sorted(wrong, key=lambda row: -badness(row))[:_SHOWN]
 
 
-def _mistakes(outputs: dict[str, npt.NDArray[Any]], part: Part) -> list[dict[str, Any]]:
-    """Return the wrongly labelled events the model was surest of."""
-    wrong = [
-        {
-            "text": part.texts[row],
-            "label": part.labels[row],
-            "predicted": outputs["label"][row].decode("utf-8"),
-            "score": float(outputs["score"][row]),
-        }
-        for row in range(len(part.texts))
-        if outputs["label"][row].decode("utf-8") != part.labels[row]
-    ]
-    return sorted(wrong, key=lambda mistake: -abs(mistake["score"] - 0.5))[:_SHOWN]
+def _bless(blessing: Any, model: Any, baseline: Any, blessed: bool) -> None:
+    """Write the blessing as TFX's own Evaluator does, so that its resolver and Pusher read it."""
+    folder = Path(blessing.uri)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / ("BLESSED" if blessed else "NOT_BLESSED")).write_text("", encoding="utf-8")
+    blessing.set_int_custom_property("blessed", int(blessed))
+    blessing.set_string_custom_property("current_model", model.uri)
+    blessing.set_int_custom_property("current_model_id", model.id)
+    if baseline is not None:
+        blessing.set_string_custom_property("baseline_model", baseline.uri)
+        blessing.set_int_custom_property("baseline_model_id", baseline.id)
