@@ -4,21 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
+from tfx_pipeline import features
 from tfx_pipeline.config import PipelineConfig
 from tfx_pipeline.evaluation.baselines import (
     Labelled,
     anomaly_baselines,
     classification_baselines,
+    regression_baselines,
+    token_baselines,
 )
-from tfx_pipeline.evaluation.metrics import anomaly_metrics, as_json, classification_metrics
+from tfx_pipeline.evaluation.metrics import (
+    anomaly_metrics,
+    as_json,
+    classification_metrics,
+    entities,
+    entity_metrics,
+    regression_metrics,
+)
 from tfx_pipeline.model.calibration import Calibration
 from tfx_pipeline.model.encoder import Encoder
+from tfx_pipeline.training.batches import TARGET
 
 if TYPE_CHECKING:
     from tfx_pipeline.training.scoring import Scored
@@ -31,7 +43,8 @@ def describe(
     labels: Sequence[str],
     calibration: Calibration,
     train_files: Sequence[str],
-    train: Sequence[tuple[bytes, int]],
+    train: Sequence[Mapping[str, Any]],
+    evaluation: Sequence[Mapping[str, Any]],
     scored: Scored,
 ) -> dict[str, Any]:
     """Return the card as JSON values.
@@ -39,18 +52,8 @@ def describe(
     Its metrics are on the eval split, which also chose epoch and threshold; the test split is
     the Evaluator's.
     """
-    seen = Labelled(
-        [text.decode("utf-8", "replace") for text, _ in train],
-        np.array([label for _, label in train], np.int64),
-    )
-    held_out = Labelled(scored.texts, scored.label_ids)
-    if config.task == "anomaly":
-        scores = calibration.score(scored.logits[:, 0])
-        metrics = anomaly_metrics(scores, scored.label_ids == 1, calibration.threshold)
-        baselines = anomaly_baselines(seen, held_out, held_out)
-    else:
-        metrics = classification_metrics(scored.logits.argmax(axis=1), scored.label_ids)
-        baselines = classification_baselines(seen, held_out)
+    metrics = measure(config.task, labels, calibration, scored)
+    baselines = _baselines(config.task, train, evaluation)
     card: dict[str, Any] = {
         "name": config.name,
         "task": config.task,
@@ -64,8 +67,8 @@ def describe(
         },
         "data": {
             "fingerprint": _fingerprint(train_files),
-            "train": len(seen.ids),
-            "eval": len(held_out.ids),
+            "train": len(train),
+            "eval": len(evaluation),
         },
         "metrics": as_json(metrics),
         "baselines": {name: as_json(values) for name, values in baselines.items()},
@@ -75,6 +78,67 @@ def describe(
         card["thresholds"] = {"alert": calibration.threshold}
         card["calibration"] = {"slope": calibration.slope, "offset": calibration.offset}
     return card
+
+
+def measure(
+    task: str, labels: Sequence[str], calibration: Calibration, scored: Scored
+) -> dict[str, float]:
+    """Return the task's figures of a scored split."""
+    if task == "anomaly":
+        scores = calibration.score(scored.logits[:, 0])
+        return anomaly_metrics(scores, scored.targets == 1, calibration.threshold)
+    if task == "regression":
+        return regression_metrics(scored.logits[:, 0], scored.targets)
+    if task == "classification":
+        return classification_metrics(scored.logits.argmax(axis=1), scored.targets)
+    ends = np.cumsum(scored.counts)[:-1]
+    given = [_entities(ids, labels) for ids in np.split(scored.logits.argmax(axis=1), ends)]
+    wanted = [_entities(ids, labels) for ids in np.split(scored.targets, ends)]
+    return entity_metrics(
+        np.array([len(a & b) for a, b in zip(given, wanted, strict=True)]),
+        np.array([len(found) for found in given]),
+        np.array([len(found) for found in wanted]),
+    )
+
+
+def _entities(ids: npt.NDArray[np.int64], labels: Sequence[str]) -> set[tuple[str, int, int]]:
+    return entities([labels[number] for number in ids])
+
+
+def _baselines(
+    task: str, train: Sequence[Mapping[str, Any]], evaluation: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, float]]:
+    if task == "regression":
+        return regression_baselines(_valued(train), _valued(evaluation))
+    if task == "token":
+        return token_baselines(_tagged(train), _tagged(evaluation))
+    seen, held_out = _labelled(train), _labelled(evaluation)
+    if task == "anomaly":
+        return anomaly_baselines(seen, held_out, held_out)
+    return classification_baselines(seen, held_out)
+
+
+def _labelled(examples: Sequence[Mapping[str, Any]]) -> Labelled:
+    ids = np.array([example[TARGET] for example in examples], np.int64)
+    return Labelled([_text(example) for example in examples], ids)
+
+
+def _valued(examples: Sequence[Mapping[str, Any]]) -> list[tuple[str, float]]:
+    return [(_text(example), float(example[TARGET])) for example in examples]
+
+
+def _tagged(examples: Sequence[Mapping[str, Any]]) -> list[list[tuple[str, str]]]:
+    return [
+        [
+            (word, tag.decode("utf-8"))
+            for word, tag in zip(_text(example).split(" "), example[features.TAGS], strict=True)
+        ]
+        for example in examples
+    ]
+
+
+def _text(example: Mapping[str, Any]) -> str:
+    return example[features.TEXT].decode("utf-8", "replace")
 
 
 def _fingerprint(files: Sequence[str]) -> str:

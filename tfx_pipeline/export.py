@@ -25,7 +25,7 @@ from tfx_pipeline.model.calibration import Calibration
 from tfx_pipeline.model.encoder import Encoder, load_backbone
 from tfx_pipeline.model.heads import build_model
 from tfx_pipeline.model.novelty import novelty
-from tfx_pipeline.preprocessing import Tokenizer, encoder_inputs
+from tfx_pipeline.preprocessing import Pieces, Tokenizer, encoder_inputs
 
 CARD = "model_card.json"
 WARMUP = "tf_serving_warmup_requests"
@@ -55,9 +55,15 @@ def save(
     module.transform_layer = transform.transform_features_layer()
 
     def answer(text: tf.Tensor) -> Outputs:
+        if config.task == "token":
+            pieces = tokenizer.with_offsets(text)
+            outputs = network(encoder_inputs(pieces.ids), training=False)
+            return tagged(pieces, outputs["logits"], labels)
         outputs = network(encoder_inputs(tokenizer(text)), training=False)
         if config.task == "classification":
             return _classification(outputs["logits"], labels)
+        if config.task == "regression":
+            return {"value": outputs["logits"][:, 0]}
         embedding = tf.math.l2_normalize(outputs["pooled"], axis=1)
         return _anomaly(outputs["logits"][:, 0], labels, calibration) | {
             "novelty": novelty(embedding, module.references)
@@ -108,7 +114,7 @@ def serving_network(config: PipelineConfig, encoder: Encoder, model: keras.Model
     """Rebuild the trained model in the precision it is served in."""
     dtype = precision.resolve(config.serving.precision)
     backbone = load_backbone(encoder, dtype)
-    network = build_model(backbone, model.output["logits"].shape[-1], dropout=0.0)
+    network = build_model(backbone, config.task, model.output["logits"].shape[-1], dropout=0.0)
     network.set_weights(model.get_weights())
     return network
 
@@ -126,6 +132,32 @@ def _anomaly(logits: tf.Tensor, labels: Sequence[str], calibration: Calibration)
     score = tf.sigmoid(calibration.slope * logits + calibration.offset)
     alert = tf.cast(score >= calibration.threshold, tf.int32)
     return {"label": tf.gather(tf.constant(list(labels)), alert), "score": score}
+
+
+def tagged(pieces: Pieces, logits: tf.Tensor, labels: Sequence[str]) -> Outputs:
+    """Return a tag for each unit: `begin`, `end` int32[n, T] in bytes of the text, `tag`
+    string[n, T], `score` float32[n, T], `length` int32[n]; logits are float32[n, pieces, k].
+    """
+    unit = pieces.unit
+    # [CLS] and [SEP] join the unit before them, at offset 0: they never move an end.
+    number = tf.cumsum(tf.cast(unit.flat_values, tf.int32))
+    end = tf.math.segment_max(pieces.end.flat_values, number)
+    end = tf.gather(end, tf.boolean_mask(number, unit.flat_values))
+    scores = tf.nn.softmax(tf.RaggedTensor.from_tensor(logits, unit.row_lengths()).flat_values)
+    scores = tf.boolean_mask(scores, unit.flat_values)
+    lengths = tf.reduce_sum(tf.cast(unit, tf.int32), axis=1)
+
+    def dense(values: tf.Tensor, padding: Any) -> tf.Tensor:
+        return tf.RaggedTensor.from_row_lengths(values, lengths).to_tensor(padding)
+
+    begin = tf.boolean_mask(pieces.begin.flat_values, unit.flat_values)
+    return {
+        "begin": dense(tf.cast(begin, tf.int32), 0),
+        "end": dense(tf.cast(end, tf.int32), 0),
+        "tag": dense(tf.gather(tf.constant(list(labels)), tf.argmax(scores, axis=1)), ""),
+        "score": dense(tf.reduce_max(scores, axis=1), 0.0),
+        "length": lengths,
+    }
 
 
 def _write_extras(

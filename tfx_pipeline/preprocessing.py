@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +19,21 @@ from tfx_pipeline.model.encoder import find_encoder, load_vocabulary
 from tfx_pipeline.text import CleaningRule
 
 
+@dataclass(frozen=True)
+class Pieces:
+    """Word pieces with their places, [CLS] and [SEP] included; each ragged [n, (pieces)].
+
+    `ids` is int32. `begin` and `end` are byte offsets int64 in `text`, string[n], the cleaned
+    text (0 for [CLS] and [SEP]). `unit` is true where a piece begins what gets a tag.
+    """
+
+    text: tf.Tensor
+    ids: tf.RaggedTensor
+    begin: tf.RaggedTensor
+    end: tf.RaggedTensor
+    unit: tf.RaggedTensor
+
+
 class Tokenizer:
     """Text to word-piece ids as BERT wants them: [CLS] pieces… [SEP], never padded here.
 
@@ -26,6 +42,8 @@ class Tokenizer:
         lowercase: whether text is lower-cased and stripped of accents first.
         max_length: word pieces at most, [CLS] and [SEP] included; longer texts are cut.
         cleaning: rules applied to the text before anything else.
+        tag_unit: what gets a tag: a `word` between white space, or a `token` of BERT, which
+            parts punctuation off too.
     """
 
     def __init__(
@@ -34,6 +52,7 @@ class Tokenizer:
         lowercase: bool,
         max_length: int,
         cleaning: Sequence[CleaningRule],
+        tag_unit: Literal["word", "token"] = "word",
     ) -> None:
         vocabulary = tuple(vocabulary)
         pieces, normalizer = _compiled(vocabulary, lowercase)
@@ -41,6 +60,8 @@ class Tokenizer:
         self._end = vocabulary.index("[SEP]")
         self._room = max_length - 2
         self._cleaning = tuple(cleaning)
+        self._tag_unit = tag_unit
+        self._continues = np.array([piece.startswith("##") for piece in vocabulary])
         self._pieces = tf_text.FastBertTokenizer(
             vocab=(),
             token_out_type=tf.int32,
@@ -52,7 +73,13 @@ class Tokenizer:
     def of(cls, config: PipelineConfig) -> Tokenizer:
         """Build the tokenizer of a model's encoder."""
         vocabulary, lowercase = load_vocabulary(find_encoder(config.encoder))
-        return cls(vocabulary, lowercase, config.encoder.max_length, config.text_cleaning)
+        return cls(
+            vocabulary,
+            lowercase,
+            config.encoder.max_length,
+            config.text_cleaning,
+            config.data.tag_unit,
+        )
 
     def clean(self, text: tf.Tensor) -> tf.Tensor:
         """Replace invalid UTF-8 and apply the cleaning rules; string[n] → string[n]."""
@@ -63,11 +90,33 @@ class Tokenizer:
 
     def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Tokenize string[n] to ragged int32[n, (pieces)]."""
-        pieces = self._pieces.tokenize(self.clean(text))[:, : self._room]
+        return self._enclose(self._pieces.tokenize(self.clean(text)), self._start, self._end)
+
+    def with_offsets(self, text: tf.Tensor) -> Pieces:
+        """Tokenize string[n] and say where each piece stands; the ids are those of a call."""
+        text = self.clean(text)
+        ids, begin, end = self._pieces.tokenize_with_offsets(text)
+        if self._tag_unit == "word":
+            # A row's first piece has no predecessor: -1 is the end of none.
+            none = tf.fill([ids.nrows(), 1], tf.constant(-1, end.dtype))
+            unit = tf.not_equal(begin.flat_values, tf.concat([none, end[:, :-1]], 1).flat_values)
+        else:
+            unit = tf.logical_not(tf.gather(self._continues, ids.flat_values))
+        return Pieces(
+            text=text,
+            ids=self._enclose(ids, self._start, self._end),
+            begin=self._enclose(begin, 0, 0),
+            end=self._enclose(end, 0, 0),
+            unit=self._enclose(ids.with_flat_values(unit), False, False),
+        )
+
+    def _enclose(self, pieces: tf.RaggedTensor, start: Any, end: Any) -> tf.RaggedTensor:
+        """Cut rows to their room and put a first and a last value around them."""
+        pieces = pieces[:, : self._room]
         rows = pieces.nrows()
-        start = tf.fill([rows, 1], self._start)
-        end = tf.fill([rows, 1], self._end)
-        return tf.concat([start, pieces, end], axis=1)
+        first = tf.fill([rows, 1], tf.constant(start, pieces.dtype))
+        last = tf.fill([rows, 1], tf.constant(end, pieces.dtype))
+        return tf.concat([first, pieces, last], axis=1)
 
 
 @functools.lru_cache(maxsize=2)
@@ -96,21 +145,88 @@ def encoder_inputs(token_ids: tf.RaggedTensor) -> dict[str, tf.Tensor]:
 def preprocessing_fn(
     inputs: Mapping[str, tf.Tensor], custom_config: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Transform's entry point: word-piece ids, label id and, where given, weight.
+    """Transform's entry point: word-piece ids, the target by task and, where given, weight.
 
     The raw text passes through, so that the Trainer can put trivial baselines beside its model.
     """
     config = PipelineConfig.model_validate_json(custom_config["config"])
     text = tf.reshape(inputs[features.TEXT], [-1])
-    ids = tf.cast(Tokenizer.of(config)(text), tf.int64)
-    outputs: dict[str, Any] = {
-        features.TOKEN_IDS: ids.to_sparse(),
-        features.TEXT: text,
-        features.LABEL_ID: _label_ids(tf.reshape(inputs[features.LABEL], [-1]), config),
-    }
+    outputs: dict[str, Any] = {features.TEXT: text}
+    tokenizer = Tokenizer.of(config)
+    if config.task == "token":
+        pieces = tokenizer.with_offsets(text)
+        outputs[features.TOKEN_IDS] = tf.cast(pieces.ids, tf.int64).to_sparse()
+        tokens, tags = _ragged(inputs[features.TOKENS]), _ragged(inputs[features.TAGS])
+        outputs[features.TAG_IDS] = align(pieces, tokens, _tag_ids(tags)).to_sparse()
+        outputs[features.TAGS] = tags.to_sparse()
+    else:
+        outputs[features.TOKEN_IDS] = tf.cast(tokenizer(text), tf.int64).to_sparse()
+        label = tf.reshape(inputs[features.LABEL], [-1])
+        if config.task == "regression":
+            outputs[features.LABEL_VALUE] = label
+        else:
+            outputs[features.LABEL_ID] = _label_ids(label, config)
     if config.data.weight is not None:
         outputs[features.WEIGHT] = tf.reshape(inputs[features.WEIGHT], [-1])
     return outputs
+
+
+def align(pieces: Pieces, tokens: tf.RaggedTensor, tag_ids: tf.RaggedTensor) -> tf.RaggedTensor:
+    """Give word pieces the tags of the tokens they stand in.
+
+    `tokens` string[n, (tokens)] make the text with a space between them; `tag_ids` int64 of the
+    same shape number O as 0, B- of a type as an odd number and its I- as the next one. Returns
+    int64[n, (pieces)], -1 where a piece begins no unit or its tag has no number.
+    """
+    lengths = tokens.with_flat_values(tf.strings.length(tokens.flat_values) + 1)
+    starts = tf.cast(_exclusive_sums(lengths), tf.int64)
+    # One search over all rows: each row's offsets stand above those of the rows before.
+    token_row = tf.cast(tokens.value_rowids(), tf.int64) * _ROW
+    piece_row = tf.cast(pieces.ids.value_rowids(), tf.int64) * _ROW
+    begin = tf.cast(pieces.begin.flat_values, tf.int64)
+    token = tf.searchsorted(token_row + starts, piece_row + begin, side="right") - 1
+    token = tf.maximum(token, 0)
+    tag = tf.gather(tag_ids.flat_values, token)
+    # What goes on inside a token cannot begin an entity: its B- becomes I-.
+    inside = tf.logical_and(begin != tf.gather(starts, token), tag % 2 == 1)
+    tag = tf.where(tf.logical_and(inside, tag > 0), tag + 1, tag)
+    tag = tf.where(pieces.unit.flat_values, tag, -tf.ones_like(tag))
+    return pieces.ids.with_flat_values(tag)
+
+
+# Byte offsets stay below this power of two.
+_ROW = 1 << 40
+
+
+def _exclusive_sums(values: tf.RaggedTensor) -> tf.Tensor:
+    """Return, for each value, the sum of those before it in its row; flat."""
+    sums = tf.cumsum(values.flat_values, exclusive=True)
+    padded = tf.concat([sums, [0]], axis=0)
+    return sums - tf.gather(tf.gather(padded, values.row_starts()), values.value_rowids())
+
+
+def _ragged(values: Any) -> tf.RaggedTensor:
+    # SchemaGen gives a feature a fixed shape when all rows happen to be equally long.
+    if isinstance(values, tf.SparseTensor):
+        return tf.RaggedTensor.from_sparse(values)
+    return tf.RaggedTensor.from_tensor(values)
+
+
+def _tag_ids(tags: tf.RaggedTensor) -> tf.RaggedTensor:
+    """Number BIO tags: O is 0, the type of id t has 2t + 1 for B- and 2t + 2 for I-.
+
+    A type that does not occur in training has -1.
+    """
+    flat = tags.flat_values
+    kinds = tf.strings.regex_replace(flat, "^[BI]-", "")
+    outside = tf.equal(flat, features.OUTSIDE)
+    vocabulary = tft.vocabulary(
+        tf.boolean_mask(kinds, tf.logical_not(outside)), vocab_filename=features.LABEL_VOCABULARY
+    )
+    kind = tft.apply_vocabulary(kinds, vocabulary, default_value=-1)
+    inside = tf.cast(tf.strings.regex_full_match(flat, "I-.*"), tf.int64)
+    number = tf.where(kind < 0, kind, 2 * kind + 1 + inside)
+    return tags.with_flat_values(tf.where(outside, tf.zeros_like(number), number))
 
 
 def _label_ids(label: tf.Tensor, config: PipelineConfig) -> tf.Tensor:

@@ -34,14 +34,17 @@ class RejectedRow:
 class LabelledEvent:
     """One labelled event.
 
-    `event_time` is in microseconds since the epoch, None when the data has no time.
+    `label` is a name, a float (regression), or one tag for each of `tokens` (token task), whose
+    text is the tokens with a space between them. `event_time` is in microseconds since the
+    epoch, None when the data has no time.
     `given_split` is the split the data itself names, None when it names none.
     """
 
     event_id: str
     event_time: int | None
     text: str
-    label: str
+    label: str | float | tuple[str, ...]
+    tokens: tuple[str, ...] = ()
     weight: float | None = None
     features: Mapping[str, str] = field(default_factory=dict)
     given_split: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tfx_pipeline.config.base import Frozen, Share
 from tfx_pipeline.text import template_fields
@@ -14,20 +14,30 @@ SPLITS = ("train", "eval", "test")
 
 
 class FormatConfig(Frozen):
-    """The file format of the labelled events: JSON lines, CSV, or log lines with a header.
+    """The file format of the labelled events.
 
+    `json` is one object a line; `csv` any delimiter, with a header row unless `columns` names the
+    columns, and `"` is a letter like others with `quotes: false`; `conll` one token a line with
+    blank lines between texts, its columns parted by `delimiter` (white space unless given) and
+    named by `columns` (first the tokens, last the tags unless given).
     `header` describes a log line as logparser and loghub do: `<Label> <Time> <Level> <Content>`;
     the last field takes the rest of the line.
     """
 
-    kind: Literal["json", "csv", "header"] = "json"
-    delimiter: str = ","
+    kind: Literal["json", "csv", "conll", "header"] = "json"
+    delimiter: str | None = Field(default=None, min_length=1, max_length=1)
+    quotes: bool = True
+    columns: tuple[str, ...] = ()
     header: str | None = None
 
     @model_validator(mode="after")
     def _header_belongs_to_its_kind(self) -> FormatConfig:
         if (self.kind == "header") != (self.header is not None):
             raise ValueError("header is required with kind: header, and only there")
+        if self.columns and self.kind not in ("csv", "conll"):
+            raise ValueError("columns belong to kind: csv and kind: conll")
+        if len(set(self.columns)) != len(self.columns):
+            raise ValueError("columns: each name once")
         return self
 
 
@@ -67,6 +77,9 @@ class DataConfig(Frozen):
 
     `files` is a list of paths and globs, or a mapping from split to such a list.
     `normal` lists the label values that mean normal (anomaly task); all others are anomalies.
+    Token tasks take their text from the list of strings `tokens`, and one tag for each from the
+    list `label`. `tag_unit` says what gets a tag there: `word`, whatever stands between white
+    space, or `token`, for which BERT parts punctuation and Chinese characters off words too.
     `features` are fields copied beside the text, for slices.
     `max_rejected` is the share of rows that may be bad before the import fails.
     """
@@ -76,6 +89,8 @@ class DataConfig(Frozen):
     format: FormatConfig = FormatConfig()
     text: str = "{text}"
     label: str = "label"
+    tokens: str = "tokens"
+    tag_unit: Literal["word", "token"] = "word"
     normal: tuple[str, ...] = ("normal",)
     event_id: str | None = None
     event_time: TimeConfig | None = None

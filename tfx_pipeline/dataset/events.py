@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,9 @@ from tfx_pipeline.records import LabelledEvent, RejectedRow, Row
 from tfx_pipeline.text import render
 
 _UNIX_SCALE = {"unix": 1_000_000, "unix_ms": 1_000, "unix_us": 1}
+_LARGEST = 3.4e38
+# BIOES and BILOU mark single tokens and ends too; BIO says the same without.
+_TO_BIO = {"B": "B", "I": "I", "E": "I", "L": "I", "S": "B", "U": "B"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
@@ -53,23 +57,84 @@ def parse_time(text: str, config: TimeConfig) -> int:
 
 def _event(row: Row, config: PipelineConfig, given_split: str | None) -> LabelledEvent:
     data = config.data
+    tokens: tuple[str, ...] = ()
+    if config.task == "token":
+        tokens = _tokens(row, data)
+        text = " ".join(tokens)
+    else:
+        text = render(data.text, row.fields)
+    if not text.strip():
+        raise ValueError("the text is empty")
     label = row.fields[data.label].strip()
     if not label:
         raise ValueError(f"the label field {data.label!r} is empty")
-    if config.task == "anomaly":
-        label = "normal" if label in data.normal else "anomaly"
-    text = render(data.text, row.fields)
-    if not text.strip():
-        raise ValueError("the text is empty")
     return LabelledEvent(
         event_id=row.fields[data.event_id] if data.event_id else row.position,
         event_time=_time(row, data),
         text=text,
-        label=label,
+        label=_label(label, tokens, config),
+        tokens=tokens,
         weight=_weight(row, data),
         features={name: row.fields[name] for name in data.features},
         given_split=given_split,
     )
+
+
+def _label(
+    label: str, tokens: Sequence[str], config: PipelineConfig
+) -> str | float | tuple[str, ...]:
+    if config.task == "anomaly":
+        return "normal" if label in config.data.normal else "anomaly"
+    if config.task == "regression":
+        return _target(label, config.data.label)
+    if config.task == "token":
+        return _tags(label, tokens, config.data.label)
+    return label
+
+
+def _target(text: str, field: str) -> float:
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise ValueError(f"the label field {field!r} is not a number: {text!r:.60}") from error
+    # The span holds 32 bits.
+    if not abs(value) <= _LARGEST:
+        raise ValueError(f"the label field {field!r} is not a finite number: {text!r:.60}")
+    return value
+
+
+def _tokens(row: Row, data: DataConfig) -> tuple[str, ...]:
+    tokens = _strings(row.fields[data.tokens], data.tokens)
+    for number, token in enumerate(tokens, start=1):
+        if not token or token.split() != [token]:
+            raise ValueError(f"token {number} is empty or holds white space: {token!r:.60}")
+    return tokens
+
+
+def _tags(text: str, tokens: Sequence[str], field: str) -> tuple[str, ...]:
+    tags = _strings(text, field)
+    if len(tags) != len(tokens):
+        raise ValueError(f"{len(tokens)} tokens, but {len(tags)} tags")
+    return tuple(_bio(tag) for tag in tags)
+
+
+def _bio(tag: str) -> str:
+    prefix, sign, kind = tag.partition("-")
+    if tag == "O":
+        return tag
+    if not sign or not kind or prefix not in _TO_BIO:
+        raise ValueError(f"tag {tag!r:.60} is not O, B-TYPE or I-TYPE")
+    return f"{_TO_BIO[prefix]}-{kind}"
+
+
+def _strings(text: str, field: str) -> tuple[str, ...]:
+    try:
+        values = json.loads(text)
+    except ValueError:
+        values = None
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise ValueError(f"the field {field!r} is not a list of strings: {text!r:.60}")
+    return tuple(values)
 
 
 def _time(row: Row, data: DataConfig) -> int | None:

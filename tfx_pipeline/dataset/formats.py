@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,9 @@ def reader(config: FormatConfig) -> Callable[[Path], Rows]:
     if config.kind == "json":
         return read_json
     if config.kind == "csv":
-        return lambda path: read_csv(path, config.delimiter)
+        return lambda path: read_csv(path, config.delimiter or ",", config.columns, config.quotes)
+    if config.kind == "conll":
+        return lambda path: read_conll(path, config.delimiter, config.columns)
     if config.header is None:
         raise ValueError("this format has a header")
     pattern = compile_header(config.header)
@@ -48,12 +50,16 @@ def read_json(path: Path) -> Rows:
         yield Row(str(path), number, f"{path.name}:{offset}", dict(_flatten(value, "")))
 
 
-def read_csv(path: Path, delimiter: str) -> Rows:
-    """Read CSV with a header row; quoted fields may hold newlines and delimiters."""
+def read_csv(path: Path, delimiter: str, columns: Sequence[str] = (), quotes: bool = True) -> Rows:
+    """Read CSV; quoted fields may hold newlines and delimiters.
+
+    The first row names the columns, unless `columns` does. Without `quotes` a row is a line.
+    """
     csv.field_size_limit(_FIELD_LIMIT_BYTES)
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
-        rows = csv.reader(lines, delimiter=delimiter)
-        header = next(rows, [])
+        quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+        rows = csv.reader(lines, delimiter=delimiter, quoting=quoting)
+        header = list(columns) or next(rows, [])
         while True:
             number = rows.line_num + 1
             try:
@@ -66,11 +72,38 @@ def read_csv(path: Path, delimiter: str) -> Rows:
             if not values:
                 continue
             if len(values) != len(header):
-                reason = f"{len(values)} fields, the header has {len(header)}"
+                wanted = "data.format.columns names" if columns else "the header has"
+                reason = f"{len(values)} fields, {wanted} {len(header)}"
                 yield RejectedRow(str(path), number, reason, delimiter.join(values)[:_RAW_LIMIT])
                 continue
             fields = dict(zip(header, values, strict=True))
             yield Row(str(path), number, f"{path.name}:row-{number}", fields)
+
+
+def read_conll(path: Path, delimiter: str | None, columns: Sequence[str] = ()) -> Rows:
+    """Read CoNLL: one token a line, its columns, a blank line between texts.
+
+    Each text becomes a row whose columns are JSON lists, as a list in a JSON line is. Without
+    `columns` the first is called `tokens` and the last `tags`. Document markers are passed over.
+    """
+    for number, offset, lines in _paragraphs(path):
+        raw = "\n".join(lines)[:_RAW_LIMIT]
+        parted = [line.split(delimiter) for line in lines if not line.startswith("-DOCSTART-")]
+        if not parted:
+            continue
+        width = len(columns) or max(len(parted[0]), 2)
+        wrong = next((i for i, values in enumerate(parted) if len(values) != width), None)
+        if wrong is not None:
+            reason = f"line {number + wrong} has {len(parted[wrong])} columns, not {width}"
+            yield RejectedRow(str(path), number, reason, raw)
+            continue
+        names = columns or ("tokens", *map(str, range(2, width)), "tags")
+        lists = zip(*parted, strict=True)
+        fields = {
+            name: json.dumps(values, ensure_ascii=False)
+            for name, values in zip(names, lists, strict=True)
+        }
+        yield Row(str(path), number, f"{path.name}:{offset}", fields)
 
 
 def compile_header(header: str) -> re.Pattern[str]:
@@ -99,6 +132,20 @@ def read_log(path: Path, header: re.Pattern[str]) -> Rows:
             yield RejectedRow(str(path), number, reason, line[:_RAW_LIMIT])
             continue
         yield Row(str(path), number, f"{path.name}:{offset}", match.groupdict())
+
+
+def _paragraphs(path: Path) -> Iterator[tuple[int, int, list[str]]]:
+    """Yield (number, byte offset, lines) of each run of lines that are not blank."""
+    first, start, lines = 0, 0, []
+    for number, offset, line in _lines(path):
+        if lines and number != first + len(lines):
+            yield first, start, lines
+            lines = []
+        if not lines:
+            first, start = number, offset
+        lines.append(line)
+    if lines:
+        yield first, start, lines
 
 
 def _lines(path: Path) -> Iterator[tuple[int, int, str]]:

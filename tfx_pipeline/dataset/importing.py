@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,13 +47,17 @@ def import_span(config: PipelineConfig, number: int | None = None) -> ImportRepo
             (rejected if isinstance(item, RejectedRow) else events).append(item)  # type: ignore[arg-type]
     _check(config, events, rejected)
     split = split_events(events, config.data.split, config.data.duplicates == "drop")
-    labels = {name: dict(Counter(e.label for e in split.events[name])) for name in SPLITS}
+    labels = {name: dict(_count(split.events[name])) for name in SPLITS}
     if len(labels["train"]) < 2:
         raise DataError(
             f"the train split holds only the label {next(iter(labels['train']))!r}: a model needs "
             f"two; give more events, or change data.split or data.normal"
         )
-    unseen = sorted({*labels["eval"], *labels["test"]} - set(labels["train"]))
+    unseen = (
+        sorted({*labels["eval"], *labels["test"]} - set(labels["train"]))
+        if config.task != "regression"
+        else []
+    )
     number = number if number is not None else max(span_numbers(config.spans_path), default=0) + 1
     summary = {
         "rule": split.rule,
@@ -66,6 +70,17 @@ def import_span(config: PipelineConfig, number: int | None = None) -> ImportRepo
     }
     span = write_span(config.spans_path, number, split.events, rejected, summary)
     return ImportReport(span, split, tuple(rejected), labels, tuple(unseen))
+
+
+def _count(events: Iterable[LabelledEvent]) -> Counter[str]:
+    """Count the labels: the tags of all tokens for a token task, the values for a regression."""
+    counts: Counter[str] = Counter()
+    for event in events:
+        if isinstance(event.label, tuple):
+            counts.update(event.label)
+        else:
+            counts[f"{event.label:g}" if isinstance(event.label, float) else event.label] += 1
+    return counts
 
 
 def _files(config: PipelineConfig) -> Iterator[tuple[Path, str | None]]:

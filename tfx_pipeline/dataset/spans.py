@@ -57,11 +57,14 @@ def write_span(
 
 
 def _serialized(event: LabelledEvent) -> bytes:
-    """Build the tf.Example of one event: bytes[1] features, `event_time` int64[1]."""
+    """Build the tf.Example of one event: bytes[1] features, `event_time` int64[1].
+
+    The label by task: `label` bytes[1] or float[1], or `tokens` bytes[n] and `tags` bytes[n].
+    """
     values: dict[str, Any] = {
         **{name: _utf8(value) for name, value in event.features.items()},
         features.TEXT: _utf8(event.text),
-        features.LABEL: _utf8(event.label),
+        **_labelled(event),
         features.EVENT_ID: _utf8(event.event_id),
     }
     if event.event_time is not None:
@@ -70,6 +73,15 @@ def _serialized(event: LabelledEvent) -> bytes:
         values[features.WEIGHT] = event.weight
     example = to_example(dict(sorted(values.items())))
     return bytes(example.SerializeToString(deterministic=True))
+
+
+def _labelled(event: LabelledEvent) -> dict[str, Any]:
+    if isinstance(event.label, tuple):
+        tags = [_utf8(tag) for tag in event.label]
+        return {features.TOKENS: [_utf8(token) for token in event.tokens], features.TAGS: tags}
+    if isinstance(event.label, float):
+        return {features.LABEL: event.label}
+    return {features.LABEL: _utf8(event.label)}
 
 
 def _utf8(text: str) -> bytes:

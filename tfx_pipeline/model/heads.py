@@ -23,15 +23,21 @@ class MeanPooling(layers.Layer):
         return ops.sum(sequence * mask, axis=1) / ops.maximum(ops.sum(mask, axis=1), 1.0)
 
 
-def build_model(backbone: Any, outputs: int, dropout: float) -> keras.Model:
+def width(task: str, labels: int) -> int:
+    """Return how many logits a task has: one for a number or the probability of an anomaly."""
+    return 1 if task in ("anomaly", "regression") else labels
+
+
+def build_model(backbone: Any, task: str, labels: int, dropout: float) -> keras.Model:
     """Put a head on the backbone.
 
-    Returns a model from a BertBackbone's inputs to `logits` float32[n, outputs] and
-    `pooled` float32[n, d].
+    Returns a model from a BertBackbone's inputs to `pooled` float32[n, d] and `logits`
+    float32[n, k], or float32[n, T, k] for a token task: each word piece has its own.
     """
     pooled = MeanPooling(dtype="float32", name="pooled")(
         backbone.output["sequence_output"], backbone.input["padding_mask"]
     )
-    dropped = layers.Dropout(dropout, dtype="float32", name="dropout")(pooled)
-    logits = layers.Dense(outputs, dtype="float32", name="logits")(dropped)
+    read = backbone.output["sequence_output"] if task == "token" else pooled
+    dropped = layers.Dropout(dropout, dtype="float32", name="dropout")(read)
+    logits = layers.Dense(width(task, labels), dtype="float32", name="logits")(dropped)
     return keras.Model(backbone.input, {"logits": logits, "pooled": pooled})

@@ -18,7 +18,8 @@ from tfx_pipeline.model.encoder import Encoder, find_encoder, load_backbone
 from tfx_pipeline.model.heads import build_model
 from tfx_pipeline.model.novelty import REFERENCES, choose_references
 from tfx_pipeline.progress import EpochProgress, log
-from tfx_pipeline.training.batches import bucket, expand, read_examples
+from tfx_pipeline.training.batches import TARGET, bucket, expand, read_examples
+from tfx_pipeline.training.objective import learnable, objective
 from tfx_pipeline.training.schedule import WarmupLinearDecay
 from tfx_pipeline.training.scoring import Scored, compiled, score
 
@@ -32,10 +33,10 @@ def run_fn(fn_args: Any) -> None:
     spec = transform.transformed_feature_spec()
     train_files = expand(fn_args.train_files)
     train = read_examples(train_files, spec)
-    # Labels that training never showed cannot be learned or judged; the importer counts them.
-    evaluation = read_examples(expand(fn_args.eval_files), spec).filter(
-        lambda example: example[features.LABEL_ID] >= 0
-    )
+    evaluation = read_examples(expand(fn_args.eval_files), spec)
+    if config.task in ("anomaly", "classification"):
+        # Labels training never showed cannot be learned or judged; the importer counts them.
+        evaluation = evaluation.filter(lambda example: example[TARGET] >= 0)
     encoder = find_encoder(config.encoder)
     model = fine_tune(config, encoder, labels, train, evaluation)
 
@@ -53,7 +54,8 @@ def run_fn(fn_args: Any) -> None:
         labels=labels,
         calibration=calibration,
         train_files=train_files,
-        train=[(e[features.TEXT], e[features.LABEL_ID]) for e in train.as_numpy_iterator()],
+        train=list(train.as_numpy_iterator()),
+        evaluation=list(evaluation.as_numpy_iterator()),
         scored=scored,
     )
     export.save(
@@ -74,8 +76,13 @@ def label_names(config: PipelineConfig, transform: tft.TFTransformOutput) -> tup
     """Return the labels in the order of their ids."""
     if config.task == "anomaly":
         return features.ANOMALY_LABELS
+    if config.task == "regression":
+        return ()
     vocabulary = transform.vocabulary_by_name(features.LABEL_VOCABULARY)
-    return tuple(label.decode("utf-8") for label in vocabulary)
+    names = tuple(label.decode("utf-8") for label in vocabulary)
+    if config.task == "token":
+        return (features.OUTSIDE, *(f"{side}-{name}" for name in names for side in "BI"))
+    return names
 
 
 def fine_tune(
@@ -89,13 +96,12 @@ def fine_tune(
     training = config.training
     policy = "float32" if precision.resolve(training.precision) == "float32" else "mixed_bfloat16"
     backbone = load_backbone(encoder, policy)
-    anomaly = config.task == "anomaly"
-    model = build_model(backbone, 1 if anomaly else len(labels), training.dropout)
+    model = build_model(backbone, config.task, len(labels), training.dropout)
     learner = keras.Model(model.input, model.output["logits"])
 
     weights = class_weights(config, train, len(labels))
-    batches = bucket(train, training.batch_tokens, training.seed).map(_learnable(weights))
-    held_out = bucket(evaluation, training.batch_tokens).map(_learnable(None))
+    batches = bucket(train, training.batch_tokens, training.seed).map(learnable(weights))
+    held_out = bucket(evaluation, training.batch_tokens).map(learnable(None))
     # Which bucket a row falls into does not change, so every epoch has as many batches.
     steps = sum(1 for _ in batches)
     batches = batches.apply(tf.data.experimental.assert_cardinality(steps))
@@ -105,12 +111,7 @@ def fine_tune(
         global_clipnorm=training.clip_norm,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
-    if anomaly:
-        loss: Any = keras.losses.BinaryCrossentropy(from_logits=True)
-        metric: Any = keras.metrics.AUC(curve="PR", from_logits=True, name="auc_pr")
-    else:
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        metric = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    loss, metric = objective(config.task)
     learner.compile(optimizer, loss, weighted_metrics=[metric], jit_compile=False)
     log.info(
         "  %s, %s, %d batches an epoch, %d epochs at most",
@@ -143,7 +144,7 @@ def class_weights(
     """Return the weight of each class, mean 1 over the training set, or None for no weights."""
     if config.training.class_weight == "none":
         return None
-    ids = np.fromiter((e[features.LABEL_ID] for e in train.as_numpy_iterator()), np.int64)
+    ids = np.fromiter((e[TARGET] for e in train.as_numpy_iterator()), np.int64)
     counts = np.maximum(np.bincount(ids, minlength=classes), 1)
     weights = np.sqrt(len(ids) / (classes * counts))
     return (weights * len(ids) / (weights * counts).sum()).astype(np.float32)
@@ -153,18 +154,7 @@ def calibrate(config: PipelineConfig, scored: Scored) -> Calibration:
     """Fit the anomaly score on the eval split; other tasks keep their softmax."""
     if config.task != "anomaly":
         return Calibration()
-    return fit_calibration(scored.logits[:, 0], scored.label_ids == 1)
-
-
-def _learnable(weights: npt.NDArray[np.float32] | None) -> Any:
-    def split(batch: dict[str, Any]) -> tuple[Any, tf.Tensor, tf.Tensor]:
-        ids = batch[features.LABEL_ID]
-        weight = batch[features.WEIGHT]
-        if weights is not None:
-            weight = weight * tf.gather(tf.constant(weights), ids)
-        return batch["inputs"], ids, weight
-
-    return split
+    return fit_calibration(scored.logits[:, 0], scored.targets == 1)
 
 
 def _sample(train: tf.data.Dataset, config: PipelineConfig) -> tf.data.Dataset:

@@ -13,16 +13,22 @@ import tensorflow as tf
 
 from tfx_pipeline import features
 from tfx_pipeline.errors import DataError
-from tfx_pipeline.training.batches import bucket
+from tfx_pipeline.training.batches import TARGET, bucket
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A split as the trained model sees it: logits f32[n, k], pooled f32[n, d] and the truth."""
+    """A split as the trained model sees it, in the order of the batches.
+
+    `logits` f32[n, k] and `targets` int64[n] or f32[n] are of texts; in a token task they are of
+    the pieces that have a tag, one text after the other, and `counts` int64 says how many pieces
+    each text has (1 in the other tasks). `pooled` f32[texts, d] and `texts` are of texts always.
+    """
 
     logits: npt.NDArray[np.float32]
     pooled: npt.NDArray[np.float32]
-    label_ids: npt.NDArray[np.int64]
+    targets: npt.NDArray[Any]
+    counts: npt.NDArray[np.int64]
     texts: list[str]
 
 
@@ -35,13 +41,23 @@ def score(
     run: Callable[[Any], dict[str, tf.Tensor]], examples: tf.data.Dataset, batch_tokens: int
 ) -> Scored:
     """Run a compiled model over a split, in batches of like length."""
-    logits, pooled, ids, texts = [], [], [], []
+    logits, pooled, targets, counts, texts = [], [], [], [], []
     for batch in bucket(examples, batch_tokens):
         outputs = run(batch["inputs"])
-        logits.append(outputs["logits"].numpy())
+        target = batch[TARGET].numpy()
+        # Of a token task only the pieces that have a tag.
+        known = target >= 0 if target.ndim == 2 else np.ones(target.shape, bool)
+        logits.append(outputs["logits"].numpy()[known])
         pooled.append(outputs["pooled"].numpy())
-        ids.append(batch[features.LABEL_ID].numpy())
+        targets.append(target[known])
+        counts.append(known.sum(axis=1) if target.ndim == 2 else known.astype(np.int64))
         texts.extend(text.decode("utf-8", "replace") for text in batch[features.TEXT].numpy())
     if not texts:
         raise DataError("the eval split holds no label that the train split knows")
-    return Scored(np.concatenate(logits), np.concatenate(pooled), np.concatenate(ids), texts)
+    return Scored(
+        np.concatenate(logits),
+        np.concatenate(pooled),
+        np.concatenate(targets),
+        np.concatenate(counts),
+        texts,
+    )
