@@ -16,13 +16,11 @@ from tfx.utils import path_utils
 
 from tfx_pipeline import export
 from tfx_pipeline.config import SPLITS, PipelineConfig
-from tfx_pipeline.evaluation import FILE, judge, measure, predictions
+from tfx_pipeline.evaluation import FILE, predictions
 from tfx_pipeline.evaluation.answers import Answering
 from tfx_pipeline.evaluation.baselines import task_baselines, template
 from tfx_pipeline.evaluation.events import Event, read_events
-from tfx_pipeline.evaluation.metrics import as_json
-
-_SHOWN = 20
+from tfx_pipeline.evaluation.figures import Answers, alert_threshold, mistakes, scorecard_of
 
 
 class ScorecardArtifact(Artifact):
@@ -68,64 +66,24 @@ def judged(
     known = {template(event.text) for event in splits["train"]}
     card = read_card(model_path)
     answering = Answering(model_path, card)
-    rows = answering.rows(events, known)
-    predictions.write(folder / predictions.FILE, rows)
-    wrong = _mistakes(config.task, rows)
-    parts = answering.explain([row["text"] for row in wrong])
-    shown = [row | {"attributions": part} for row, part in zip(wrong, parts, strict=True)]
-
-    alerts = measure.alert_budget(rows, config.evaluation.alerts_per_day)
-    threshold = _threshold(card)
-    measured = measure.measure_of(config.task, threshold, alerts)
-    given = predictions.columns(config.task, rows)
-    found = measured(given)
-    samples = config.evaluation.intervals
-    baseline = None
+    candidate = Answers("livebert", answering.rows(events, known), alert_threshold(card))
+    predictions.write(folder / predictions.FILE, candidate.rows)
+    before = None
     if baseline_path is not None:
-        before = read_card(baseline_path)
-        earlier = Answering(baseline_path, before).rows(events, known)
-        predictions.write(folder / predictions.BASELINE_FILE, earlier)
-        others = (
-            measure.measure_of(config.task, _threshold(before), alerts),
-            predictions.columns(config.task, earlier),
+        earlier = read_card(baseline_path)
+        before = Answers(
+            "last blessed model",
+            Answering(baseline_path, earlier).rows(events, known),
+            alert_threshold(earlier),
         )
-        baseline = {
-            "version": Path(baseline_path).parent.name,
-            "threshold": _threshold(before),
-            "metrics": others[0](others[1]),
-            "intervals": measure.intervals(*others, samples),
-            "difference": measure.intervals(measured, given, samples, others),
-        }
-    why = judge.failures(
-        judge.bounds(config), found, baseline["metrics"] if baseline is not None else None
-    )
-    systems = [{"system": "livebert", **as_json(found)}]
-    if baseline is not None:
-        baseline["metrics"] = as_json(baseline["metrics"])
-        systems.append({"system": "last blessed model", **baseline["metrics"]})
-    systems += [
-        {"system": name, **as_json(values)}
-        for name, values in task_baselines(config.task, card["labels"], splits).items()
-    ]
+        predictions.write(folder / predictions.BASELINE_FILE, before.rows)
+    wrong = mistakes(config.task, candidate)
+    parts = answering.explain([row["text"] for row in wrong])
+    baselines = task_baselines(config.task, card["labels"], splits)
     return {
-        "name": config.name,
-        "task": config.task,
-        "split": "test",
-        "threshold": threshold,
-        "alerts": alerts,
         "counts": {name: len(part) for name, part in splits.items()},
-        "positives": int(given["truth"].sum()) if config.task == "anomaly" else None,
-        "verdict": {
-            "blessed": not why,
-            "why": why,
-            "bounds": [bound.model_dump(exclude_none=True) for bound in judge.bounds(config)],
-        },
-        "systems": systems,
-        "intervals": measure.intervals(measured, given, samples),
-        "baseline": baseline,
-        "slices": measure.slices(measured, config.task, rows, config.evaluation.slices),
-        "fairness": measure.fairness(config.task, rows, threshold, config.evaluation.fairness),
-        "mistakes": shown,
+        **scorecard_of(config, candidate, before, baselines),
+        "mistakes": [row | {"attributions": part} for row, part in zip(wrong, parts, strict=True)],
     }
 
 
@@ -133,27 +91,6 @@ def read_card(model_path: str) -> dict[str, Any]:
     """Return the model card of a SavedModel on disk."""
     path = Path(model_path) / "assets.extra" / export.CARD
     return json.loads(path.read_text("utf-8"))
-
-
-def _threshold(card: dict[str, Any]) -> float:
-    return card.get("thresholds", {}).get("alert", 0.5)
-
-
-def _mistakes(task: str, rows: list[predictions.Row]) -> list[predictions.Row]:
-    """Return the events answered most wrongly: surest and wrong, or furthest from the truth."""
-    if task == "regression":
-        return sorted(rows, key=lambda row: -abs(row["predicted"] - row["truth"]))[:_SHOWN]
-    wrong = [row for row in rows if not predictions.is_right(task, row)]
-    if task == "token":
-
-        def badness(row: predictions.Row) -> float:
-            return abs(len(row["predicted"]) - len(row["truth"])) + len(row["truth"])
-    else:
-
-        def badness(row: predictions.Row) -> float:
-            return abs(row["score"] - 0.5)
-
-    return sorted(wrong, key=lambda row: -badness(row))[:_SHOWN]
 
 
 def _bless(blessing: Any, model: Any, baseline: Any, blessed: bool) -> None:

@@ -237,7 +237,6 @@ def _difference(
         ]
         difference = measure.intervals(*both[0], 200, both[1])
     return {
-        "version": before["name"],
         "threshold": before["threshold"],
         "metrics": as_json({n: v for n, v in before["systems"][0].items() if n != "system" and v}),
         "intervals": before["intervals"],

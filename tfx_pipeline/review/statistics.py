@@ -40,7 +40,12 @@ def describe(statistics: Path, previous: Path | None, split: str = "train") -> l
                 "distinct": strings.unique,
                 "mean": None,
                 "mean_length": strings.avg_length,
-                "top": [[value.value[:60], value.frequency] for value in strings.top_values[:_TOP]],
+                # Where every value is its own, the commonest says nothing.
+                "top": [
+                    [value.value[:60], value.frequency]
+                    for value in strings.top_values[:_TOP]
+                    if value.frequency > 1
+                ],
             }
         else:
             numbers = feature.num_stats

@@ -61,11 +61,11 @@ function header() {
   if (R.counts) line.push(`${R.counts.test} test events` + (R.positives === null ? "" : `, ${R.positives} of them anomalies`));
   const [first, ...rest] = R.verdict.line.split(": ");
   const verdict = el("div", { class: R.verdict.good ? "verdict good" : "verdict", id: "verdict" }, el("b", {}, first), rest.length ? `: ${rest.join(": ")}` : "");
-  document.getElementById("top").append(
+  document.getElementById("top").append(...[
     el("h1", {}, R.name ? `${R.name} – ${R.task}` : "A run that never reached its evaluation"),
     el("div", { class: "soft small" }, line.join(" · ")),
     R.compared ? el("div", { class: "soft small" }, `compared with run ${R.compared.id} of ${R.compared.started} (${R.compared.line})`) : null,
-    verdict);
+    verdict].filter(Boolean));
 }
 
 function metrics() {
@@ -197,7 +197,8 @@ function event(row) {
   const said = el("div", { class: "said" });
   if (R.task === "token") said.append("wanted ", el("b", {}, spans(row, row.truth)), "; found ", el("b", {}, spans(row, row.predicted)));
   else if (R.task === "regression") said.append("truth ", el("b", {}, number(row.truth)), "; predicted ", el("b", {}, number(row.predicted)));
-  else said.append("truth ", el("b", {}, row.truth), "; said ", el("b", {}, row.predicted), ` (score ${number(row.score)})`, row.novelty === undefined ? "" : `, novelty ${number(row.novelty, 2)}`);
+  else said.append("truth ", el("b", {}, row.truth), "; said ", el("b", {}, row.predicted), ` (score ${number(row.score)}`, row.novelty === undefined ? "" : `, novelty ${number(row.novelty, 2)}`, ")");
+  if (row.often > 1) said.append(`; ${row.often} such events`);
   return el("div", { class: "event" }, said, marked(row));
 }
 
@@ -239,7 +240,7 @@ function fairnessSection() {
 
 function data() {
   const rows = R.data.features.map((f) => ({ cells: [f.feature, f.kind, { value: f.events, show: [String(f.events)] }, { value: f.missing, show: [String(f.missing)] },
-    f.distinct === undefined ? null : { value: f.distinct, show: [String(f.distinct)] }, f.kind === "number" ? f.mean : { value: f.mean_length, show: [number(f.mean_length, 1)] },
+    f.distinct === undefined ? null : { value: f.distinct, show: [String(f.distinct)] }, f.feature === "event_time" ? { value: f.mean, show: [new Date(f.low / 1000).toISOString().slice(0, 10), " to ", new Date(f.high / 1000).toISOString().slice(0, 10)] } : f.kind === "number" ? f.mean : { value: f.mean_length, show: [number(f.mean_length, 1)] },
     { value: f.drift, show: [number(f.drift)], class: f.drift > 0.1 ? "worse" : "" },
     { value: "", show: [f.top.map(([value, count]) => `${value} ${count}`).join(", ").slice(0, 160)] }] }));
   const note = R.data.before === null ? `Training split of span ${R.data.span}; there is no earlier span to compare with.` : `Training split of span ${R.data.span}; drift is against span ${R.data.before} (L-infinity of the shares of values, Jensen-Shannon of numbers).`;

@@ -1,0 +1,196 @@
+"""The review page of runs of all four tasks, and what a person does with it in a browser."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+from datetime import datetime, timezone
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfx_pipeline.config import PipelineConfig
+from tfx_pipeline.evaluation import FILE, predictions
+from tfx_pipeline.evaluation.figures import Answers, mistakes, scorecard_of
+from tfx_pipeline.lineage import Made, RecordedRun
+from tfx_pipeline.review.page import render
+from tfx_pipeline.review.report import comparison, report
+
+ROOT = Path(__file__).resolve().parents[2]
+DAY = 86_400_000_000
+
+
+def rows_of(task: str, noise: float) -> list[predictions.Row]:
+    """Make answers of a model that is worse with more noise."""
+    random = np.random.default_rng(1)
+    rows = []
+    for number in range(300):
+        common = {
+            "event_id": str(number),
+            "time": number * DAY // 100,
+            "text": f"disk </script> <b>{number % 7}</b> ünï was replaced",
+            "features": {"service": "abc"[number % 3]},
+        }
+        if task == "anomaly":
+            bad = number % 10 == 0
+            score = float(np.clip(0.8 * bad + random.normal(0.1, noise), 0, 1))
+            said = {
+                "truth": "anomaly" if bad else "normal",
+                "predicted": "anomaly" if score >= 0.5 else "normal",
+                "score": score,
+                "novelty": 0.1,
+                "unseen": number % 20 == 0,
+            }
+        elif task == "classification":
+            truth = f"label {number % 40}"
+            right = random.random() > noise
+            said = {
+                "truth": truth,
+                "predicted": truth if right else "label 0",
+                "score": float(np.clip(random.normal(0.8 if right else 0.5, 0.1), 0, 1)),
+                "top": [],
+            }
+        elif task == "regression":
+            truth = float(random.normal())
+            said = {"truth": truth, "predicted": truth + float(random.normal(0, noise))}
+        else:
+            found = [["place", 5, 14, 0.9]] if random.random() > noise else [["place", 0, 4, 0.4]]
+            said = {"truth": [["place", 5, 14]], "predicted": found}
+        rows.append({**common, **said})
+    return rows
+
+
+def recorded(folder: Path, task: str, noise: float, before: float | None) -> RecordedRun:
+    """Write what the Scorecard writes, and return the run that would have made it."""
+    config = PipelineConfig.model_validate(
+        {
+            "name": "m",
+            "task": task,
+            "data": {"features": ["service"]},
+            "evaluation": {
+                "slices": [["service"]],
+                "fairness": ["service"],
+                "alerts_per_day": 10,
+                "intervals": 50,
+            },
+        }
+    )
+    folder.mkdir()
+    candidate = Answers("livebert", rows_of(task, noise), 0.5)
+    earlier = None
+    if before is not None:
+        earlier = Answers("last blessed model", rows_of(task, before), 0.5)
+        predictions.write(folder / predictions.BASELINE_FILE, earlier.rows)
+    predictions.write(folder / predictions.FILE, candidate.rows)
+    shown = [
+        row | {"attributions": [["disk ", 0.5], [row["text"][5:], -0.2]]}
+        for row in mistakes(task, candidate)
+    ]
+    card = scorecard_of(config, candidate, earlier, {"majority": {}})
+    card |= {"counts": {"train": 1, "eval": 1, "test": 300}, "mistakes": shown}
+    (folder / FILE).write_text(json.dumps(card), encoding="utf-8")
+    (folder / "history.csv").write_text(
+        "epoch,loss,val_loss\n0,0.9,0.8\n1,0.5,0.6\n", encoding="utf-8"
+    )
+    pushed = {"pushed_destination": "models/m/7"} if card["verdict"]["blessed"] else {}
+    outputs = {
+        "Scorecard": {"scorecard": Made(folder, {})},
+        "Trainer": {"model_run": Made(folder, {})},
+        "Pusher": {"pushed_model": Made(folder, pushed)},
+    }
+    started = datetime(2026, 1, 2, 3, 4, tzinfo=timezone.utc)
+    return RecordedRun(f"2026-01-02T03:04:{len(folder.name):02}", started, outputs, None)
+
+
+@pytest.mark.parametrize("task", ["anomaly", "classification", "regression", "token"])
+def test_the_page_holds_everything_and_asks_for_nothing(tmp_path, task):
+    run = recorded(tmp_path / "run", task, 0.1, 0.2)
+    found = report(run, [run])
+    assert found["verdict"] == {"good": True, "line": "pushed as version 7"}
+    assert found["slices"]
+    assert found["fairness"][0]["gap"]
+    page = render(found)
+    assert "http://www.w3.org" in page
+    assert page.count("http") == page.count("http://www.w3.org"), "the page must need no network"
+    assert page.count("</script>") == 2, "a text of the data ended the element it stands in"
+
+
+def test_a_worse_model_is_refused_in_one_line_and_the_page_says_so(tmp_path):
+    run = recorded(tmp_path / "run", "classification", 0.6, 0.1)
+    line = report(run, [run])["verdict"]["line"]
+    assert line.startswith("not blessed: accuracy is 0.")
+    assert "against the last blessed model; may drop 0.02" in line
+    assert "\n" not in line
+
+
+def test_two_runs_are_compared_on_the_events_both_judged(tmp_path):
+    before = recorded(tmp_path / "a", "anomaly", 0.3, None)
+    after = recorded(tmp_path / "run", "anomaly", 0.05, None)
+    found = comparison(after, before, [after, before])
+    assert [system["system"] for system in found["systems"][:2]] == [
+        "livebert",
+        f"run {before.run_id}",
+    ]
+    low, high = found["baseline"]["difference"]["average_precision"]
+    assert 0 < low < high
+
+
+@pytest.fixture(scope="module")
+def browser():
+    subprocess.run(
+        ["bash", str(ROOT / "requirements/services/chromium.sh")], check=True, timeout=600
+    )
+    spec = importlib.util.spec_from_file_location("browser", Path(__file__).with_name("browser.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    with module.chromium() as opened:
+        yield opened
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(700)
+@pytest.mark.parametrize("task", ["anomaly", "classification", "regression", "token"])
+def test_the_page_renders_at_both_widths(browser, tmp_path, task):
+    run = recorded(tmp_path / "run", task, 0.2, 0.2)
+    page = tmp_path / "page.html"
+    page.write_text(render(report(run, [run])), encoding="utf-8")
+    for width in (1280, 500):
+        browser.resize(width, 900)
+        browser.open(page)
+        assert browser.ask("document.querySelectorAll('section').length") >= 6
+        assert browser.ask("document.querySelectorAll('svg path').length") > 0
+        # Wide tables scroll by themselves; the page does not.
+        assert browser.ask("document.documentElement.scrollWidth <= window.innerWidth")
+        assert browser.ask("document.body.innerText.match(/NaN|undefined|\\bnull\\b/)") is None
+        picture = tmp_path / f"{width}.png"
+        browser.screenshot(picture)
+        assert picture.stat().st_size > 10_000
+    assert browser.errors() == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(700)
+def test_headings_sort_and_the_threshold_moves_the_figures(browser, tmp_path):
+    run = recorded(tmp_path / "run", "anomaly", 0.4, 0.4)
+    page = tmp_path / "page.html"
+    page.write_text(render(report(run, [run])), encoding="utf-8")
+    browser.open(page)
+    cells = "[...document.querySelectorAll('#slices td:nth-child(3)')]"
+    column = f"{cells}.map(cell => +cell.dataset.value)"
+    browser.click("#slices th:nth-child(3) button")
+    falling = browser.ask(column)
+    assert falling == sorted(falling, reverse=True)
+    browser.click("#slices th:nth-child(3) button")
+    assert browser.ask(column) == falling[::-1]
+    assert falling != falling[::-1]
+
+    alerts = "+document.querySelector('#threshold-figures b').textContent"
+    before = browser.ask(alerts)
+    truth = sum(row["score"] >= 0.5 for row in rows_of("anomaly", 0.4))
+    assert before == truth
+    browser.type("#threshold", "\ue012" * 150)  # the left arrow key, a thousandth each
+    assert browser.ask("document.querySelector('#threshold-value').textContent") == "0.350"
+    scores = [round(row["score"], 5) for row in rows_of("anomaly", 0.4)]
+    assert browser.ask(alerts) == sum(score >= 0.35 for score in scores) > before
