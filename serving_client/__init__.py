@@ -15,9 +15,9 @@ line: `serving-client predict sentiment "what a day"`; in tests: `serving_client
 
 from __future__ import annotations
 
-from serving_client.aio import AsyncClient
-from serving_client.bulk import Row
-from serving_client.client import Client
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from serving_client.config import Ejection, Hedge, Retry, Tls
 from serving_client.errors import (
     AbortedError,
@@ -43,16 +43,21 @@ from serving_client.errors import (
     UnknownError,
 )
 from serving_client.hooks import CallHook, CallRecord
-from serving_client.metadata import ModelMetadata, Signature, TensorSpec
-from serving_client.results import (
-    Class,
-    Classification,
-    Prediction,
-    Regression,
-    Reloaded,
-    VersionStatus,
-)
-from serving_client.server_config import ServedModel, ServerConfig
+
+if TYPE_CHECKING:
+    from serving_client.aio import AsyncClient
+    from serving_client.bulk import Row
+    from serving_client.client import Client
+    from serving_client.metadata import ModelMetadata, Signature, TensorSpec
+    from serving_client.results import (
+        Class,
+        Classification,
+        Prediction,
+        Regression,
+        Reloaded,
+        VersionStatus,
+    )
+    from serving_client.server_config import ServedModel, ServerConfig
 
 __all__ = [
     "AbortedError",
@@ -97,3 +102,27 @@ __all__ = [
     "UnknownError",
     "VersionStatus",
 ]
+
+# What takes time to import comes when it is first asked for: who catches an error does not pay for
+# protobuf, who asks for a status not for numpy, and a REST user not for gRPC.
+_HOME = {
+    "aio": ("AsyncClient",),
+    "bulk": ("Row",),
+    "client": ("Client",),
+    "metadata": ("ModelMetadata", "Signature", "TensorSpec"),
+    "results": ("Class", "Classification", "Prediction", "Regression", "Reloaded", "VersionStatus"),
+    "server_config": ("ServedModel", "ServerConfig"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -13,7 +13,6 @@ from serving_client.awaiting import AwaitingTransport
 from serving_client.bulk import Row
 from serving_client.calls import Target
 from serving_client.config import ClientConfig, Ejection, Headers, Hedge, Retry, Tls
-from serving_client.grpc_aio_transport import GrpcAioTransport
 from serving_client.hooks import CallHook
 from serving_client.metadata import ModelMetadata
 from serving_client.operations import Operations
@@ -101,7 +100,7 @@ class AsyncClient:
     ) -> Prediction:
         """See `Client.predict`."""
         target = Target(model, version, label, signature)
-        return await self._operations.predict(target, inputs, outputs, timeout, headers)
+        return await self._operations.inference.predict(target, inputs, outputs, timeout, headers)
 
     async def predict_many(
         self,
@@ -124,7 +123,9 @@ class AsyncClient:
 
         async def answer(batch: list[bulk.Numbered]) -> list[Row]:
             async with slots:
-                return await self._operations.predict_batch(target, batch, outputs, timeout)
+                return await self._operations.inference.predict_batch(
+                    target, batch, outputs, timeout
+                )
 
         try:
             for window in plan.windows(items):
@@ -157,7 +158,7 @@ class AsyncClient:
     ) -> Classification:
         """See `Client.classify`."""
         target = Target(model, version, label, signature)
-        return await self._operations.classify(target, examples, context, timeout)
+        return await self._operations.inference.classify(target, examples, context, timeout)
 
     async def regress(
         self,
@@ -172,7 +173,7 @@ class AsyncClient:
     ) -> Regression:
         """See `Client.regress`."""
         target = Target(model, version, label, signature)
-        return await self._operations.regress(target, examples, context, timeout)
+        return await self._operations.inference.regress(target, examples, context, timeout)
 
     async def multi_inference(
         self,
@@ -187,7 +188,9 @@ class AsyncClient:
     ) -> dict[str, Classification | Regression]:
         """See `Client.multi_inference`."""
         target = Target(model, version, label)
-        return await self._operations.multi_inference(target, examples, tasks, context, timeout)
+        return await self._operations.inference.multi_inference(
+            target, examples, tasks, context, timeout
+        )
 
     async def reload(
         self, config: ServerConfig, *, metrics: Sequence[str] = (), timeout: float | None = None
@@ -230,9 +233,11 @@ class AsyncClient:
 
 
 def _transport(config: ClientConfig) -> AwaitingTransport:
-    if not addresses.is_rest(config.addresses):
-        return GrpcAioTransport(config)
-    # Here, not above: the HTTP modules would make every import of the package slower.
-    from serving_client.rest_transport import RestAioTransport
+    # Only what the address needs, as in `client`.
+    if addresses.is_rest(config.addresses):
+        from serving_client.rest_transport import RestAioTransport
 
-    return RestAioTransport(config)
+        return RestAioTransport(config)
+    from serving_client.grpc_aio_transport import GrpcAioTransport
+
+    return GrpcAioTransport(config)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from serving_client.errors import InputError, ResponseError, ServingError
-from serving_client.results import Prediction
+from serving_client.results import Prediction, as_text
 
 # Codes that may be the fault of one example: its batch is split until the culprit is alone.
 BLAMED_ON_EXAMPLES = frozenset(
@@ -50,9 +50,9 @@ class Row:
         """A string output as str; a nested list where the row has more than one value."""
         value = self[name]
         if isinstance(value, bytes):
-            return value.decode(errors="replace")
+            return as_text(value)
         if isinstance(value, np.ndarray) and value.dtype == object:
-            return np.frompyfunc(lambda raw: raw.decode(errors="replace"), 1, 1)(value).tolist()
+            return as_text(value.tolist())
         raise ResponseError(f"output {name!r} is not text")
 
 

@@ -9,15 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from serving_client import addresses, bulk
+from serving_client import addresses
 from serving_client.blocking import BlockingTransport
-from serving_client.bulk import Row
 from serving_client.calls import Target
 from serving_client.config import ClientConfig, Ejection, Headers, Hedge, Retry, Tls
 from serving_client.errors import FailedPreconditionError
-from serving_client.grpc_transport import GrpcTransport
 from serving_client.hooks import CallHook
 from serving_client.metadata import ModelMetadata
 from serving_client.operations import Operations
@@ -30,6 +28,10 @@ from serving_client.results import (
 )
 from serving_client.server_config import ServerConfig
 from serving_client.transport import run
+
+if TYPE_CHECKING:
+    from serving_client import bulk
+    from serving_client.bulk import Row
 
 
 class Client:
@@ -120,7 +122,7 @@ class Client:
         compute and return, all without it. Raises a leaf of `ServingError`.
         """
         target = Target(model, version, label, signature)
-        return run(self._operations.predict(target, inputs, outputs, timeout, headers))
+        return run(self._operations.inference.predict(target, inputs, outputs, timeout, headers))
 
     def submit(
         self,
@@ -145,7 +147,9 @@ class Client:
                 raise FailedPreconditionError("the client is closed")
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(self._config.max_in_flight, "serving-client")
-        work = partial(self._operations.predict, target, inputs, outputs, timeout, headers)
+        work = partial(
+            self._operations.inference.predict, target, inputs, outputs, timeout, headers
+        )
         context = contextvars.copy_context()  # a trace goes on in the thread
         return self._pool.submit(lambda: context.run(run, work()))
 
@@ -171,6 +175,8 @@ class Client:
         Errors that are no item's fault (UNAVAILABLE, NOT_FOUND, …) are raised. `timeout` is per
         call.
         """
+        from serving_client import bulk  # brings numpy, as all that carries values
+
         target = Target(model, version, label, signature)
         plan = bulk.BatchPlan(batch_size, in_flight)
         return self._predict_many(target, items, outputs, timeout, plan)
@@ -183,12 +189,14 @@ class Client:
         timeout: float | None,
         plan: bulk.BatchPlan,
     ) -> Iterator[Row]:
+        from serving_client import bulk
+
         windows = plan.windows(items)
         under_way: deque[list[Future[list[Row]]]] = deque()
         pool = ThreadPoolExecutor(plan.in_flight, "serving-client-bulk")
 
         def answer(batch: list[bulk.Numbered]) -> list[Row]:
-            return run(self._operations.predict_batch(target, batch, outputs, timeout))
+            return run(self._operations.inference.predict_batch(target, batch, outputs, timeout))
 
         try:
             for window in windows:
@@ -221,7 +229,7 @@ class Client:
         `context` holds features shared by all examples. The signature must be a classify one.
         """
         target = Target(model, version, label, signature)
-        return run(self._operations.classify(target, examples, context, timeout))
+        return run(self._operations.inference.classify(target, examples, context, timeout))
 
     def regress(
         self,
@@ -236,7 +244,7 @@ class Client:
     ) -> Regression:
         """Regress tf.Examples, given as for `classify`; one float32 for each."""
         target = Target(model, version, label, signature)
-        return run(self._operations.regress(target, examples, context, timeout))
+        return run(self._operations.inference.regress(target, examples, context, timeout))
 
     def multi_inference(
         self,
@@ -254,7 +262,9 @@ class Client:
         `tasks` maps signature to `"classify"` or `"regress"`; the results come by signature.
         """
         target = Target(model, version, label)
-        return run(self._operations.multi_inference(target, examples, tasks, context, timeout))
+        return run(
+            self._operations.inference.multi_inference(target, examples, tasks, context, timeout)
+        )
 
     def reload(
         self, config: ServerConfig, *, metrics: Sequence[str] = (), timeout: float | None = None
@@ -308,9 +318,11 @@ class Client:
 
 
 def _transport(config: ClientConfig) -> BlockingTransport:
-    if not addresses.is_rest(config.addresses):
-        return GrpcTransport(config)
-    # Here, not above: the HTTP modules would make every import of the package slower.
-    from serving_client.rest_transport import RestTransport
+    # Only what the address needs: gRPC takes longer to import than all of this package.
+    if addresses.is_rest(config.addresses):
+        from serving_client.rest_transport import RestTransport
 
-    return RestTransport(config)
+        return RestTransport(config)
+    from serving_client.grpc_transport import GrpcTransport
+
+    return GrpcTransport(config)

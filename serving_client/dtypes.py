@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from serving_client import protos
+from serving_client.dtype_names import dtype_name
 from serving_client.errors import TensorError
 
 ml_dtypes: Any
@@ -106,14 +107,6 @@ for _name, _field, _type, _varint in _ROWS:
     _BY_NUMPY.setdefault(_dtype, _wire)
 
 STRING = BY_ENUM[protos.DataType.Value("DT_STRING")]
-
-
-def dtype_name(enum: int) -> str:
-    """`float`, `string`, `bfloat16`: the wire's name without `DT_`, in lower case."""
-    try:
-        return str(protos.DataType.Name(enum)).removeprefix("DT_").lower()
-    except ValueError:
-        return f"type {enum}"
 
 
 def wire_type(enum: int) -> WireType:

@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from serving_client import protos
-from serving_client.dtypes import dtype_name
+from serving_client.dtype_names import dtype_name
 from serving_client.errors import ResponseError, SignatureError
 from serving_client.results import DEFAULT_SIGNATURE
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+from serving_client import protos
+from serving_client.errors import ResponseError
 
-from serving_client import protos, tensors
-from serving_client.errors import ResponseError, TensorError
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
-Array = npt.NDArray[Any]
+    Array: TypeAlias = npt.NDArray[Any]
+
 DEFAULT_SIGNATURE = "serving_default"
 
 
 @dataclass(frozen=True, eq=False)
-class Prediction(Mapping[str, Array]):
+class Prediction(Mapping[str, "Array"]):
     """The outputs of Predict by name, and who answered.
 
     `prediction["score"]` is a numpy array; strings are object arrays of bytes, `text("label")`
@@ -49,9 +50,7 @@ class Prediction(Mapping[str, Array]):
         array = self[name]
         if array.dtype != object:
             raise ResponseError(f"output {name!r} is {array.dtype}, not text")
-        texts = np.empty(array.shape, dtype=object)
-        texts[...] = np.frompyfunc(lambda raw: raw.decode(errors="replace"), 1, 1)(array)
-        return texts.tolist() if array.shape else texts.item()
+        return as_text(array.tolist())
 
 
 @dataclass(frozen=True)
@@ -117,18 +116,11 @@ class Reloaded:
     metrics: dict[str, int]
 
 
-def prediction(response: Any) -> Prediction:
-    """Read a PredictResponse."""
-    spec = response.model_spec
-    outputs = {}
-    for name, proto in response.outputs.items():
-        try:
-            outputs[name] = tensors.from_proto(proto)
-        except TensorError as error:
-            raise ResponseError(f"output {name!r}: {error.message}") from error
-    return Prediction(
-        outputs, spec.name, spec.version.value, spec.signature_name or DEFAULT_SIGNATURE
-    )
+def as_text(value: Any) -> Any:
+    """Bytes as str, also inside nested lists; bytes that are no UTF-8 become U+FFFD."""
+    if isinstance(value, list):
+        return [as_text(each) for each in value]
+    return value.decode(errors="replace")
 
 
 def version_statuses(response: Any) -> tuple[VersionStatus, ...]:
@@ -143,47 +135,6 @@ def version_statuses(response: Any) -> tuple[VersionStatus, ...]:
         for each in response.model_version_status
     ]
     return tuple(sorted(found, key=lambda each: -each.version))
-
-
-def _classes(result: Any) -> tuple[tuple[Class, ...], ...]:
-    return tuple(
-        tuple(Class(each.label, each.score) for each in example.classes)
-        for example in result.classifications
-    )
-
-
-def _values(result: Any) -> Array:
-    return np.array([each.value for each in result.regressions], dtype=np.float32)
-
-
-def classification(response: Any) -> Classification:
-    """Read a ClassificationResponse."""
-    spec = response.model_spec
-    return Classification(
-        _classes(response.result), spec.name, spec.version.value, spec.signature_name
-    )
-
-
-def regression(response: Any) -> Regression:
-    """Read a RegressionResponse."""
-    spec = response.model_spec
-    return Regression(_values(response.result), spec.name, spec.version.value, spec.signature_name)
-
-
-def multi_inference(response: Any) -> tuple[Classification | Regression, ...]:
-    """Read a MultiInferenceResponse, one result for each task in order."""
-    found: list[Classification | Regression] = []
-    for each in response.results:
-        spec = each.model_spec
-        who = (spec.name, spec.version.value, spec.signature_name)
-        kind = each.WhichOneof("result")
-        if kind == "classification_result":
-            found.append(Classification(_classes(each.classification_result), *who))
-        elif kind == "regression_result":
-            found.append(Regression(_values(each.regression_result), *who))
-        else:
-            raise ResponseError("a task of MultiInference came back without a result")
-    return tuple(found)
 
 
 def reloaded(response: Any) -> Reloaded:

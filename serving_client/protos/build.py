@@ -8,24 +8,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from google.protobuf import any_pb2, descriptor_pb2, descriptor_pool, message_factory, wrappers_pb2
+from google.protobuf import any_pb2, descriptor_pool, message_factory, wrappers_pb2
 
 from serving_client.protos import schema, schema_tensorflow
+from serving_client.protos.descriptors import (
+    ENUM,
+    MESSAGE,
+    SCALARS,
+    Enum,
+    Field,
+    Message,
+    encode_file,
+)
 
-Field = descriptor_pb2.FieldDescriptorProto
-
-_SCALARS = {
-    "double": Field.TYPE_DOUBLE,
-    "float": Field.TYPE_FLOAT,
-    "int64": Field.TYPE_INT64,
-    "uint64": Field.TYPE_UINT64,
-    "int32": Field.TYPE_INT32,
-    "bool": Field.TYPE_BOOL,
-    "string": Field.TYPE_STRING,
-    "bytes": Field.TYPE_BYTES,
-    "uint32": Field.TYPE_UINT32,
-    "sint64": Field.TYPE_SINT64,
-}
 _FILES = {
     "tensorflow.error": schema_tensorflow.ERROR,
     "tensorflow": schema_tensorflow.TENSORFLOW,
@@ -36,89 +31,78 @@ _FILES = {
 
 
 class _File:
-    """One package under construction: its descriptor, and every container by its dotted name."""
+    """One package under construction: every container by its dotted name, "" for the file."""
 
     def __init__(self, package: str) -> None:
         self.package = package
-        self.proto = descriptor_pb2.FileDescriptorProto(
-            name=f"serving_client/{package}.proto", package=package, syntax="proto3"
-        )
-        self.messages: dict[str, Any] = {}
+        self.name = f"serving_client/{package}.proto"
+        self.messages = {"": Message("")}
 
-    def message(self, path: str) -> Any:
-        """The descriptor of a message; parents named by the path are made on the way."""
+    def message(self, path: str) -> Message:
+        """The message of a path; its parents are made on the way."""
         if path not in self.messages:
             parent, _, name = path.rpartition(".")
-            siblings = self.message(parent).nested_type if parent else self.proto.message_type
-            self.messages[path] = siblings.add(name=name)
+            self.messages[path] = Message(name)
+            self.message(parent).nested.append(self.messages[path])
         return self.messages[path]
 
-    def enum(self, path: str) -> Any:
+    def add_enum(self, path: str, lines: list[str]) -> None:
         parent, _, name = path.rpartition(".")
-        owner = self.message(parent).enum_type if parent else self.proto.enum_type
-        return owner.add(name=name)
+        values = [(int(number), member) for number, member in (line.split() for line in lines)]
+        if name == "DataType":
+            values += [(number + 100, f"{member}_REF") for number, member in values if number]
+        self.message(parent).enums.append(Enum(name, values))
+
+    def encode(self, imports: list[str]) -> bytes:
+        return encode_file(self.name, self.package, imports, self.messages[""])
 
 
 def _blocks(table: str) -> list[list[str]]:
     return [block.split("\n") for block in table.strip().split("\n\n")]
 
 
-def _fill_enum(target: Any, lines: list[str]) -> None:
-    values = [(int(number), name) for number, name in (line.split() for line in lines)]
-    if target.name == "DataType":
-        values += [(number + 100, f"{name}_REF") for number, name in values if number]
-    for number, name in values:
-        target.value.add(number=number, name=name)
-
-
-def _set_type(field: Any, type_name: str, package: str, enums: set[str]) -> None:
-    if type_name in _SCALARS:
-        field.type = _SCALARS[type_name]
-        return
+def _field(name: str, number: int, type_name: str, package: str, enums: set[str]) -> Field:
+    if type_name in SCALARS:
+        return Field(name, number, SCALARS[type_name])
     known = type_name.startswith(("google.", "tensorflow."))
     full = type_name if known else f"{package}.{type_name}"
-    field.type = Field.TYPE_ENUM if full in enums else Field.TYPE_MESSAGE
-    field.type_name = f".{full}"
+    return Field(name, number, ENUM if full in enums else MESSAGE, full)
 
 
-def _oneof(message: Any, name: str) -> int:
-    names = [oneof.name for oneof in message.oneof_decl]
-    if name not in names:
-        message.oneof_decl.add(name=name)
-        return len(names)
-    return names.index(name)
+def _oneof(message: Message, name: str) -> int:
+    if name not in message.oneofs:
+        message.oneofs.append(name)
+    return message.oneofs.index(name)
 
 
-def _add_field(message: Any, path: str, line: str, package: str, enums: set[str]) -> None:
+def _add_field(message: Message, path: str, line: str, package: str, enums: set[str]) -> None:
     declaration, _, oneof = line.partition(" | ")
     number, *label, type_name, name = declaration.split()
-    field = message.field.add(name=name, number=int(number), label=Field.LABEL_OPTIONAL)
     if type_name.startswith("map<"):
         key, value = type_name[4:-1].split(",")
-        entry = message.nested_type.add(name=f"{name.title().replace('_', '')}Entry")
-        entry.options.map_entry = True
-        for index, (part, part_type) in enumerate((("key", key), ("value", value)), start=1):
-            member = entry.field.add(name=part, number=index, label=Field.LABEL_OPTIONAL)
-            _set_type(member, part_type, package, enums)
-        field.label = Field.LABEL_REPEATED
-        field.type = Field.TYPE_MESSAGE
-        field.type_name = f".{package}.{path}.{entry.name}"
+        entry = Message(f"{name.title().replace('_', '')}Entry", is_map_entry=True)
+        entry.fields.append(_field("key", 1, key, package, enums))
+        entry.fields.append(_field("value", 2, value, package, enums))
+        message.nested.append(entry)
+        kind = f"{package}.{path}.{entry.name}"
+        message.fields.append(Field(name, int(number), MESSAGE, kind, repeated=True))
         return
-    _set_type(field, type_name, package, enums)
-    if label == ["repeated"]:
-        field.label = Field.LABEL_REPEATED
-    elif oneof:
-        field.oneof_index = _oneof(message, oneof)
+    added = _field(name, int(number), type_name, package, enums)
+    added.repeated = label == ["repeated"]
+    added.explicit = label == ["optional"]
+    if oneof:
+        added.oneof = _oneof(message, oneof)
+    message.fields.append(added)
 
 
-def _add_optionals(message: Any, lines: list[str]) -> None:
-    # Synthetic oneofs must come after all real ones.
-    fields = {field.name: field for field in message.field}
+def _add_message(
+    message: Message, path: str, lines: list[str], file: _File, enums: set[str]
+) -> None:
     for line in lines:
-        if " optional " in line:
-            field = fields[line.split()[-1]]
-            field.proto3_optional = True
-            field.oneof_index = _oneof(message, f"_{field.name}")
+        _add_field(message, path, line, file.package, enums)
+    for member in message.fields:  # these oneofs must come after all real ones
+        if member.explicit:
+            member.oneof = _oneof(message, f"_{member.name}")
 
 
 def build_pool() -> tuple[descriptor_pool.DescriptorPool, dict[str, Any]]:
@@ -140,16 +124,12 @@ def build_pool() -> tuple[descriptor_pool.DescriptorPool, dict[str, Any]]:
         file = _File(package)
         for head, *lines in _blocks(table):
             if head.startswith("enum "):
-                _fill_enum(file.enum(head.split()[1]), lines)
-                continue
-            message = file.message(head)
-            for line in lines:
-                _add_field(message, head, line, package, enums)
-            _add_optionals(message, lines)
-        file.proto.dependency.extend(available)
-        pool.AddSerializedFile(file.proto.SerializeToString())
-        available.append(file.proto.name)
-        names += [f"{package}.{path}" for path in file.messages]
+                file.add_enum(head.split()[1], lines)
+            else:
+                _add_message(file.message(head), head, lines, file, enums)
+        pool.AddSerializedFile(file.encode(available))
+        available.append(file.name)
+        names += [f"{package}.{path}" for path in file.messages if path]
     classes = {
         name: message_factory.GetMessageClass(pool.FindMessageTypeByName(name)) for name in names
     }

@@ -187,7 +187,7 @@ def test_bench_reports_failures_by_code():
         if number % 2:
             raise NotFoundError("gone")
 
-    report = apply(Load(concurrency=2, seconds=0.2, warmup_seconds=0), call)
+    report = apply(Load(concurrency=2, seconds=0.6, warmup_seconds=0), call)
     assert report.errors["NOT_FOUND"] > 1
     assert "failed with NOT_FOUND" in report.as_table()
 
