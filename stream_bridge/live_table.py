@@ -15,6 +15,7 @@ def render(status: dict[str, Any]) -> Table:
         "out",
         "alerts",
         "dead",
+        "review",
         "waiting",
         "cached",
         "events/s",
@@ -29,7 +30,7 @@ def render(status: dict[str, Any]) -> Table:
     if status["waiting_for"]:
         state = f"waits: {status['waiting_for']}"
     table.add_row(
-        *(f"{status[key]:,}" for key in ("in", "out", "alerts", "dead", "waiting")),
+        *(f"{status[key]:,}" for key in ("in", "out", "alerts", "dead", "review", "waiting")),
         _share(status["cache"]),
         f"{status['events_per_second']:,.0f}",
         _milliseconds(latency["p50"]),

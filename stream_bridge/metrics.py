@@ -9,7 +9,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from stream_bridge.records import DeadLetter, Outcome, Prediction
+from stream_bridge.records import DeadLetter, Dropped, Outcome, Prediction
 
 _RECENT = 4096
 _RATE_SECONDS = 5.0
@@ -25,7 +25,11 @@ class Counts:
       predicted: predictions written.
       dead: dead letters written.
       skipped: lines without an event.
-      alerts: of the predictions, how many are alerts.
+      alerts: of the predictions, how many are alerts that were told.
+      suppressed: of the predictions, how many only repeat an alert.
+      review: of the predictions, how many a person should look at.
+      dropped: events per rule that dropped them.
+      ruled: predictions per rule that held for them.
       versions: predictions per model version.
       dead_codes: dead letters per code.
     """
@@ -34,13 +38,22 @@ class Counts:
     dead: int = 0
     skipped: int = 0
     alerts: int = 0
+    suppressed: int = 0
+    review: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    ruled: Counter[str] = field(default_factory=Counter)
     versions: Counter[int] = field(default_factory=Counter)
     dead_codes: Counter[str] = field(default_factory=Counter)
 
     @property
     def lines(self) -> int:
         """How many lines these results account for."""
-        return self.predicted + self.dead + self.skipped
+        return self.predicted + self.dead + self.skipped + self.rules_dropped
+
+    @property
+    def rules_dropped(self) -> int:
+        """Events that rules dropped."""
+        return sum(self.dropped.values())
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -48,6 +61,10 @@ class Counts:
             self.dead + other.dead,
             self.skipped + other.skipped,
             self.alerts + other.alerts,
+            self.suppressed + other.suppressed,
+            self.review + other.review,
+            self.dropped + other.dropped,
+            self.ruled + other.ruled,
             self.versions + other.versions,
             self.dead_codes + other.dead_codes,
         )
@@ -57,11 +74,16 @@ def count(outcomes: Sequence[Outcome]) -> Counts:
     """Counts outcomes by kind."""
     predictions = [outcome for outcome in outcomes if isinstance(outcome, Prediction)]
     dead = [outcome for outcome in outcomes if isinstance(outcome, DeadLetter)]
+    dropped = [outcome for outcome in outcomes if isinstance(outcome, Dropped)]
     return Counts(
         predicted=len(predictions),
         dead=len(dead),
-        skipped=len(outcomes) - len(predictions) - len(dead),
-        alerts=sum(prediction.alert for prediction in predictions),
+        skipped=len(outcomes) - len(predictions) - len(dead) - len(dropped),
+        alerts=sum(each.alert and not each.suppressed for each in predictions),
+        suppressed=sum(each.suppressed for each in predictions),
+        review=sum(bool(each.review) for each in predictions),
+        dropped=Counter(each.rule for each in dropped),
+        ruled=Counter(rule for each in predictions for rule in each.rules),
         versions=Counter(prediction.version for prediction in predictions),
         dead_codes=Counter(letter.code for letter in dead),
     )

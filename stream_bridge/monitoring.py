@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -82,7 +82,12 @@ class Monitor:
 def exposition(status: dict[str, Any], snapshot: Snapshot) -> Iterator[str]:
     """The metrics in Prometheus' text format, line by line."""
     counts = snapshot.counts
-    outcomes = {"predicted": counts.predicted, "dead": counts.dead, "skipped": counts.skipped}
+    outcomes = {
+        "predicted": counts.predicted,
+        "dead": counts.dead,
+        "dropped": counts.rules_dropped,
+        "skipped": counts.skipped,
+    }
     yield from _family("lines_total", "counter", "Committed lines.", "outcome", outcomes)
     yield from _family(
         "predictions_total", "counter", "Predictions by version.", "version", counts.versions
@@ -91,6 +96,16 @@ def exposition(status: dict[str, Any], snapshot: Snapshot) -> Iterator[str]:
         "dead_letters_total", "counter", "Dead letters by reason.", "code", counts.dead_codes
     )
     yield from _single("alerts_total", "counter", "Predictions that are alerts.", counts.alerts)
+    yield from _single(
+        "alerts_suppressed_total", "counter", "Alerts that only repeat one.", counts.suppressed
+    )
+    yield from _single("review_total", "counter", "For a person to look at.", counts.review)
+    ruled = counts.dropped + counts.ruled
+    yield from _family("rules_total", "counter", "Events a rule held for.", "rule", ruled)
+    failures = status["rule_failures"]
+    yield from _family("rule_failures_total", "counter", "It failed on them.", "rule", failures)
+    if status["shadow"]:
+        yield from _shadow(status["shadow"])
     if status["cache"]:
         cache = {"hit": status["cache"]["hits"], "miss": status["cache"]["misses"]}
         yield from _family("cache_total", "counter", "Look-ups in the cache.", "result", cache)
@@ -99,6 +114,33 @@ def exposition(status: dict[str, Any], snapshot: Snapshot) -> Iterator[str]:
     yield from _single("backlog_bytes", "gauge", "Not read.", status["backlog_bytes"])
     still = int(snapshot.waiting_for is not None)
     yield from _single("standing_still", "gauge", "Waits for a server or sink.", still)
+
+
+def _shadow(shadow: dict[str, Any]) -> Iterator[str]:
+    first, second = shadow["first"], shadow["second"]
+    if shadow["mode"] == "split":
+        events = {"first": first["events"], "second": second["events"]}
+    else:
+        events = {
+            "agreed": second["events"] - shadow["disagreed"],
+            "disagreed": shadow["disagreed"],
+            "failed": shadow["failed"],
+            "left_out": shadow["left_out"],
+        }
+    yield from _family(
+        "shadow_events_total", "counter", "Beside the shadow model.", "outcome", events
+    )
+    sides = {"first": first, "second": second}
+    scores = {name: side["score"] for name, side in sides.items() if side["score"] is not None}
+    yield from _family("shadow_score", "gauge", "Mean score.", "model", scores)
+    calls = {
+        name: side["p50_ms"] / 1000 for name, side in sides.items() if side["p50_ms"] is not None
+    }
+    yield from _family("shadow_call_seconds", "gauge", "Median call.", "model", calls)
+
+
+def _label(value: Any) -> str:
+    return str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _head(name: str, kind: str, text: str) -> Iterator[str]:
@@ -111,10 +153,12 @@ def _single(name: str, kind: str, text: str, value: float) -> Iterator[str]:
     yield f"{_PREFIX}_{name} {value}"
 
 
-def _family(name: str, kind: str, text: str, label: str, values: dict[Any, int]) -> Iterator[str]:
+def _family(
+    name: str, kind: str, text: str, label: str, values: Mapping[Any, float]
+) -> Iterator[str]:
     yield from _head(name, kind, text)
     for key, value in values.items():
-        yield f'{_PREFIX}_{name}{{{label}="{key}"}} {value}'
+        yield f'{_PREFIX}_{name}{{{label}="{_label(key)}"}} {value}'
 
 
 def _histogram(snapshot: Snapshot) -> Iterator[str]:

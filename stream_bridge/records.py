@@ -3,7 +3,8 @@
 ::
 
     RawLine ──parse──> Event ──score──> Prediction        written as JSON lines,
-       └──────────────── DeadLetter <──────┘              schema in docs/events.md
+       │                 ├─────────────> Dropped          schema in docs/events.md
+       └──────────────── DeadLetter <──────┘
 
 All are frozen. Times are microseconds since the epoch (int) in memory and ISO 8601 in UTC in JSON.
 """
@@ -81,6 +82,38 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
+class ShadowSaid:
+    """What the shadow model said of the same text.
+
+    Attributes:
+      model: its name.
+      version: the version that answered.
+      label: its label; None where it has none.
+      score: its score; None where it has none.
+      alert: it calls the event an alert.
+      disagrees: it has another label, or is on the other side of the threshold.
+    """
+
+    model: str
+    version: int
+    label: str | None
+    score: float | None
+    alert: bool
+    disagrees: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of docs/events.md."""
+        return {
+            "model": self.model,
+            "version": self.version,
+            "label": self.label,
+            "score": self.score,
+            "alert": self.alert,
+            "disagrees": self.disagrees,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """What a model said about one event.
 
@@ -89,9 +122,13 @@ class Prediction:
       model: the model's name.
       version: the version that answered.
       outputs: output name to plain value (str, float, int, list) of this event's row.
-      alert: the model, or the config's threshold, calls this event an anomaly.
+      alert: the model, the config's threshold or a rule calls this event an anomaly.
       latency_ms: from reading the line to having the answer, milliseconds.
       cached: the outputs came from the cache, not from a call.
+      suppressed: an alert that only repeats an earlier one of its key; no sink takes it as one.
+      rules: names of the rules that held.
+      review: why a person should look: ``uncertain``, ``rule:NAME``, ``shadow``.
+      shadow: what the shadow model said, if it was asked.
     """
 
     event: Event
@@ -101,6 +138,15 @@ class Prediction:
     alert: bool
     latency_ms: float
     cached: bool = False
+    suppressed: bool = False
+    rules: tuple[str, ...] = ()
+    review: tuple[str, ...] = ()
+    shadow: ShadowSaid | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is found again by: the event id."""
+        return self.event.id
 
     def to_json(self) -> bytes:
         """One line of JSON, without the line ending."""
@@ -111,6 +157,10 @@ class Prediction:
                 "version": self.version,
                 "outputs": self.outputs,
                 "alert": self.alert,
+                "suppressed": self.suppressed,
+                "rules": self.rules,
+                "review": self.review,
+                "shadow": self.shadow.to_dict() if self.shadow else None,
                 "cached": self.cached,
                 "latency_ms": round(self.latency_ms, 3),
             },
@@ -142,6 +192,11 @@ class DeadLetter:
     first: int
     last: int
 
+    @property
+    def name(self) -> str:
+        """What it is found again by: the place of the line in its source."""
+        return self.raw.position
+
     def to_json(self) -> bytes:
         """One line of JSON, without the line ending; ``raw`` is base64."""
         return orjson.dumps(
@@ -172,4 +227,64 @@ class Skipped:
     reason: str = field(default="blank")
 
 
-Outcome = Prediction | DeadLetter | Skipped
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """An event that a rule dropped before the model was asked; counted, never written."""
+
+    event: Event
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class WindowSummary:
+    """What happened to one key in one window of event time.
+
+    Attributes:
+      key: the events' key; empty for those that have none.
+      start: microseconds since the epoch.
+      end: the same; the window does not hold it.
+      events: predictions in it.
+      alerts: of them, how many are alerts (repeated ones too).
+      quantiles: of the scores, such as ``{"p50": 0.1, "p99": 0.9}``; empty without scores.
+      late: of the events, how many came behind the watermark, and still in time.
+      final: no event can join it any more; else a later summary replaces this one.
+    """
+
+    key: str
+    start: int
+    end: int
+    events: int
+    alerts: int
+    quantiles: dict[str, float]
+    late: int
+    final: bool
+
+    @property
+    def alert_rate(self) -> float:
+        """Alerts per event."""
+        return self.alerts / self.events if self.events else 0.0
+
+    @property
+    def name(self) -> str:
+        """What it is found again by."""
+        return f"{self.key}@{to_iso(self.start)}"
+
+    def to_json(self) -> bytes:
+        """One line of JSON, without the line ending."""
+        return orjson.dumps(
+            {
+                "key": self.key,
+                "window_start": to_iso(self.start),
+                "window_end": to_iso(self.end),
+                "events": self.events,
+                "alerts": self.alerts,
+                "alert_rate": self.alert_rate,
+                "quantiles": self.quantiles,
+                "late": self.late,
+                "final": self.final,
+            }
+        )
+
+
+Outcome = Prediction | DeadLetter | Skipped | Dropped
+Written = Prediction | DeadLetter | WindowSummary

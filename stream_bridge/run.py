@@ -10,12 +10,14 @@ from contextlib import ExitStack
 from typing import Any
 
 from stream_bridge.config.bridge import BridgeConfig
+from stream_bridge.config.kafka import KafkaSource
 from stream_bridge.config.sources import StdinSource, TcpSource
 from stream_bridge.errors import Abandoned, BridgeError, StateError, WaitedTooLong
 from stream_bridge.housekeeping import Housekeeper, Signals
 from stream_bridge.metrics import Snapshot
 from stream_bridge.runtime import Runtime
 from stream_bridge.server_check import wait_for_server
+from stream_bridge.shadow import compared
 from stream_bridge.sources.stdin import StdinFeeder
 from stream_bridge.sources.tcp import TcpListener
 from stream_bridge.state import StateDir
@@ -45,8 +47,7 @@ def run(
     """
     with ExitStack() as stack:
         state = stack.enter_context(StateDir(config.state_dir))
-        if from_start:
-            state.forget(config.source.address)
+        _prepare(config, state, from_start)
         runtime = stack.enter_context(Runtime(config, state, stop))
         listening = _start_spooling(runtime, stack)
         if threading.current_thread() is threading.main_thread():
@@ -74,8 +75,22 @@ def run(
             snapshot = runtime.metrics.snapshot()
             if streaming:
                 say(account(snapshot))
+                if runtime.shadow is not None:
+                    say(compared(runtime.shadow.comparison()))
         keeper.state = "stopped"
     return 0 if snapshot.read == snapshot.counts.lines else 1
+
+
+def _prepare(config: BridgeConfig, state: StateDir, from_start: bool) -> None:
+    """What can be said of the source, and its position, before anything is started."""
+    if from_start:
+        state.forget(config.source.address)
+    if isinstance(config.source, KafkaSource):
+        from stream_bridge.sources.kafka import check_topic, forget_offsets, instance_name
+
+        check_topic(config.source)
+        if from_start:
+            forget_offsets(config.source, instance_name(config.state_dir))
 
 
 def _start_spooling(runtime: Runtime, stack: ExitStack) -> str | None:
@@ -117,11 +132,17 @@ def account(snapshot: Snapshot) -> str:
     """The line that accounts for every line that was read."""
     counts = snapshot.counts
     text = f"read {snapshot.read} = predicted {counts.predicted} + dead {counts.dead}"
+    if counts.dropped:
+        text += f" + rules-dropped {counts.rules_dropped}"
     if counts.skipped:
         text += f" + skipped {counts.skipped}"
     if snapshot.read != counts.lines:
         text += f"  DOES NOT ADD UP: {snapshot.read - counts.lines:+d}"
     text += f"; alerts {counts.alerts}"
+    if counts.suppressed:
+        text += f" ({counts.suppressed} repeated ones suppressed)"
+    if counts.review:
+        text += f"; to review {counts.review}"
     if counts.versions:
         versions = ", ".join(f"{v}: {n}" for v, n in sorted(counts.versions.items()))
         text += f"; by version {versions}"

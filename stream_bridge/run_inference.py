@@ -94,7 +94,6 @@ class TFServingModelHandler(ModelHandler[str, PredictionResult, Scorer]):
         return Scorer(
             ModelServer(self._server),
             self._server.model,
-            lambda row: False,
             self._failure,
             patience,
             self._server.probe_text,
@@ -125,7 +124,7 @@ class TFServingModelHandler(ModelHandler[str, PredictionResult, Scorer]):
         if isinstance(outcome, DeadLetter):
             refusal = Refused(outcome.code, outcome.message, outcome.attempts)
             return PredictionResult(text, refusal, self._server.model)
-        return PredictionResult(text, outcome.outputs, f"{outcome.model}/{outcome.version}")
+        return PredictionResult(text, outcome.row, f"{outcome.model}/{outcome.version}")
 
     def batch_elements_kwargs(self) -> Mapping[str, Any]:
         """How Beam batches: enough to sort by length."""

@@ -10,21 +10,29 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from stream_bridge.config.base import BrokerKeptSource
 from stream_bridge.config.bridge import BridgeConfig
+from stream_bridge.config.kafka import KafkaSource
 from stream_bridge.errors import StateError
 from stream_bridge.metrics import Counts, Metrics, count
-from stream_bridge.records import Outcome
-from stream_bridge.scoring.alerts import alert_rule
+from stream_bridge.records import Outcome, Prediction
+from stream_bridge.rules import Failures, Rules
+from stream_bridge.scoring.alerts import AlertRule
 from stream_bridge.scoring.cache import AnswerCache
 from stream_bridge.scoring.failures import Patience
-from stream_bridge.scoring.in_flight import InFlight
+from stream_bridge.scoring.in_flight import InFlight, Lane
+from stream_bridge.scoring.judge import Judge
 from stream_bridge.scoring.scorer import Scorer
 from stream_bridge.server import ModelServer
+from stream_bridge.shadow import Shadow, second_server
 from stream_bridge.sinks.routing import Sinks
 from stream_bridge.sources.source import Source, open_source
 from stream_bridge.state import Position, StateDir
+
+if TYPE_CHECKING:
+    from stream_bridge.sinks.kafka import SourceTransaction
 
 
 class Runtime:
@@ -35,6 +43,9 @@ class Runtime:
       config: the bridge.
       metrics: what it counts.
       cache: answers that are kept, or None.
+      rules: what drops events and overrides the model.
+      rule_failures: how often a rule or a sink's condition failed on an event.
+      shadow: the second model, or None.
       draining: once set, no more is read; what was read is finished.
       abandon: once set, waiting ends; what is unfinished is handed back.
       input_ended: set when standard input has ended.
@@ -54,20 +65,39 @@ class Runtime:
         self._state = state
         self._bundle: list[Outcome] = []
         patience = Patience(config.failure, self.abandon, self.metrics.waiting_for)
-        self.sinks = Sinks(config.sinks, patience)
-        self.server = ModelServer(config.server)
-        self.scorer = Scorer(
-            self.server,
-            config.server.model,
-            alert_rule(config.alert),
-            config.failure,
+        self.rule_failures = Failures()
+        self.sinks = Sinks(
+            config.sinks,
             patience,
-            config.server.probe_text,
+            config.alert.score,
+            self.rule_failures,
+            _together(config, patience),
         )
-        self.cache = (
-            AnswerCache(config.cache, self.server.cleaning_rules) if config.cache.enabled else None
+        self.server = ModelServer(config.server)
+        self.rules = Rules(config.rules, config.alert.score, self.rule_failures)
+        self.shadow: Shadow | None = None
+        self._second_server: ModelServer | None = None
+        second: Lane | None = None
+        if config.shadow is not None:
+            self._second_server = ModelServer(second_server(config.shadow, config.server))
+            self.shadow = Shadow(
+                config.shadow,
+                self._second_server,
+                self._second_server.config.model,
+                config.alert.score,
+                config.batching.in_flight,
+            )
+            if self.shadow.splits:
+                second = self._lane(self._second_server, patience, second=True)
+        first = self._lane(self.server, patience)
+        self.cache = first.cache
+        judge = Judge(
+            AlertRule(config.alert, self._alert_threshold),
+            config.alert,
+            config.review,
+            self.rules,
         )
-        self.in_flight = InFlight(self.scorer, config.batching, self.cache)
+        self.in_flight = InFlight(first, config.batching, judge, self.shadow, second)
         self._source: Source | None = None
 
     def __enter__(self) -> Runtime:
@@ -80,6 +110,21 @@ class Runtime:
         self.in_flight.close()
         self.sinks.close()
         self.server.close()
+        if self.shadow is not None and self._second_server is not None:
+            self.shadow.close()
+            self._second_server.close()
+
+    def _lane(self, server: ModelServer, patience: Patience, *, second: bool = False) -> Lane:
+        config = self.config
+        call = server if self.shadow is None else self.shadow.timed(server, second=second)
+        scorer = Scorer(
+            call, server.config.model, config.failure, patience, server.config.probe_text
+        )
+        cached = config.cache.enabled
+        return Lane(scorer, AnswerCache(config.cache, server.cleaning_rules) if cached else None)
+
+    def _alert_threshold(self, version: int) -> float | None:
+        return self.server.alert_threshold(version)
 
     @property
     def stopping(self) -> bool:
@@ -120,14 +165,18 @@ class Runtime:
             return 0  # closed, or rotated away, between two looks
 
     def committed_position(self) -> Position | None:
-        """Where the source's next unfinished line stands."""
+        """Where the source's next unfinished line stands; None where its broker keeps that."""
+        if isinstance(self.config.source, BrokerKeptSource):
+            return None
         return self._state.position(self.config.source.address)
 
     def write(self, outcomes: list[Outcome]) -> None:
         """Writes a bundle's outcomes; returns when they are durable."""
         with self.noting_failure():
-            self.sinks.write(outcomes)
+            self.sinks.write(outcomes, self._source)
         self.metrics.written(outcomes)
+        if self.shadow is not None:
+            self.shadow.count([each for each in outcomes if isinstance(each, Prediction)])
         self._bundle += outcomes
 
     def commit(self, position: Position, lines: int) -> None:
@@ -135,7 +184,8 @@ class Runtime:
         counts: Counts = count(self._bundle)
         self._bundle = []
         try:
-            self._state.commit(self.config.source.address, position)
+            if not isinstance(self.config.source, BrokerKeptSource):
+                self._state.commit(self.config.source.address, position)
         except OSError as error:
             # The results are written and will come again: at least once, and said so. Raising
             # here would go unheard, as the bundle is already done.
@@ -160,3 +210,11 @@ class Runtime:
         except Exception as error:
             self.failure = self.failure or error
             raise
+
+
+def _together(config: BridgeConfig, patience: Patience) -> SourceTransaction | None:
+    if not isinstance(config.source, KafkaSource):
+        return None
+    from stream_bridge.sinks.kafka import transaction_of
+
+    return transaction_of(config, patience)

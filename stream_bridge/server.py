@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
+from typing import Any
 
 import orjson
 
@@ -12,6 +14,7 @@ from stream_bridge.config.server import ServerConfig
 from stream_bridge.scoring.answers import Answer, rows_of
 
 _LOG = logging.getLogger(__name__)
+_CARD_RETRY_SECONDS = 5.0
 
 
 class ModelServer:
@@ -23,6 +26,8 @@ class ModelServer:
 
     def __init__(self, config: ServerConfig):
         self.config = config
+        self._cards: dict[int, dict[str, Any]] = {}
+        self._no_card_until: dict[int, float] = {}
         self.input = config.input
         # Waiting and trying again are the bridge's own: it tells the server's fault from an
         # event's, holds the source meanwhile, and must hear of every failure.
@@ -51,6 +56,20 @@ class ModelServer:
 
     def cleaning_rules(self, version: int) -> list[dict[str, str]]:
         """How a version cleans its text, from its card; none where it has no card or is away."""
+        # Without rules only equal texts share an answer, which is always right.
+        return list(self.card(version).get("text_cleaning", ()))
+
+    def alert_threshold(self, version: int) -> float | None:
+        """The alert threshold of a version's card; None where it has none, or is away."""
+        value = self.card(version).get("thresholds", {}).get("alert")
+        return float(value) if isinstance(value, int | float) else None
+
+    def card(self, version: int) -> dict[str, Any]:
+        """A version's model card; empty where it has none, or is away (it is asked again then)."""
+        if version in self._cards:
+            return self._cards[version]
+        if time.monotonic() < self._no_card_until.get(version, 0.0):
+            return {}
         try:
             result = self.client.predict(
                 self.config.model,
@@ -59,12 +78,13 @@ class ModelServer:
                 signature="model_card",
                 timeout=self.config.timeout_seconds,
             )
-            card = orjson.loads(result.outputs["card"].flat[0])
-            return list(card["text_cleaning"])
-        except (ServingError, KeyError, IndexError, TypeError, orjson.JSONDecodeError) as error:
-            # Without rules only equal texts share an answer, which is always right.
-            _LOG.info("no cleaning rules of version %s: %s", version, error)
-            return []
+            card = dict(orjson.loads(result.outputs["card"].flat[0]))
+        except (ServingError, KeyError, IndexError, TypeError, ValueError) as error:
+            _LOG.info("no card of version %s: %s", version, error)
+            self._no_card_until[version] = time.monotonic() + _CARD_RETRY_SECONDS
+            return {}
+        self._cards[version] = card
+        return card
 
     def close(self) -> None:
         """Closes the channel."""

@@ -32,6 +32,12 @@ def describe(
         "alerts": counts.alerts,
         "dead": counts.dead,
         "skipped": counts.skipped,
+        "suppressed": counts.suppressed,
+        "review": counts.review,
+        "dropped": dict(counts.dropped),
+        "rules": dict(counts.ruled),
+        "rule_failures": runtime.rule_failures.counts(),
+        "shadow": _shadow(runtime),
         "waiting": snapshot.waiting,
         "handed_back": snapshot.handed_back,
         "backlog_bytes": runtime.backlog_bytes(),
@@ -52,6 +58,13 @@ def describe(
         "started": to_iso(started),
         "updated": to_iso(now()),
     }
+
+
+def _shadow(runtime: Runtime) -> dict[str, Any] | None:
+    if runtime.shadow is None:
+        return None
+    comparison = runtime.shadow.comparison()
+    return {**asdict(comparison), "score_shift": comparison.score_shift}
 
 
 def write_status(path: Path, status: dict[str, Any]) -> None:

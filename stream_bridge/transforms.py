@@ -11,24 +11,29 @@ from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
 from stream_bridge.parsing.parser import Parser
-from stream_bridge.records import Event
+from stream_bridge.records import Dropped, Event
 from stream_bridge.runtime import Runtime
 
 
 class ParseLines(beam.DoFn):
-    """RawLine to Event, at its event time; or to DeadLetter or Skipped."""
+    """RawLine to Event, at its event time; or to DeadLetter, Skipped or Dropped."""
 
     def __init__(self, name):
         self._name = name
 
     def setup(self):
         """Compiles the parser."""
-        config = Runtime.find(self._name).config
-        self._parse = Parser(config.format, config.limits)
+        runtime = Runtime.find(self._name)
+        self._parse = Parser(runtime.config.format, runtime.config.limits)
+        self._rules = runtime.rules
 
     def process(self, raw):
         """Emits one outcome per line."""
         outcome = self._parse(raw)
+        if isinstance(outcome, Event):
+            rule = self._rules.dropping(outcome)
+            if rule is not None:
+                outcome = Dropped(outcome, rule)
         if isinstance(outcome, Event):
             yield TimestampedValue(outcome, Timestamp(micros=outcome.time))
         else:

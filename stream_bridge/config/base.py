@@ -13,6 +13,10 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class BrokerKeptSource(Frozen):
+    """Base of sources whose broker, not this bridge's state directory, keeps the position."""
+
+
 def scheme_of(value: Any) -> str | None:
     """The scheme of a source's or sink's ``address``; what picks its kind."""
     address = value.get("address") if isinstance(value, dict) else getattr(value, "address", None)

@@ -5,15 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import PositiveFloat, PositiveInt, field_validator
+from pydantic import PositiveFloat, PositiveInt, field_validator, model_validator
 
 from stream_bridge.config.base import Frozen
 from stream_bridge.config.format import FormatConfig, LimitsConfig
 from stream_bridge.config.monitoring import MonitoringConfig
-from stream_bridge.config.scoring import AlertConfig, BatchingConfig, CacheConfig, FailureConfig
+from stream_bridge.config.rules import RuleConfig
+from stream_bridge.config.scoring import (
+    AlertConfig,
+    BatchingConfig,
+    CacheConfig,
+    FailureConfig,
+    ReviewConfig,
+    ShadowConfig,
+)
 from stream_bridge.config.server import ServerConfig
-from stream_bridge.config.sinks import JsonLinesSink, SinkConfig
+from stream_bridge.config.sinks import SinkConfig
 from stream_bridge.config.sources import SourceConfig
+from stream_bridge.rules import Failures, Rules
+from stream_bridge.sinks.routing import Route
 
 
 class BridgeConfig(Frozen):
@@ -29,6 +39,9 @@ class BridgeConfig(Frozen):
       batching: how events are put together into calls.
       cache: answers that are kept.
       alert: when an event is an alert.
+      rules: what drops an event, overrides the model or asks a person.
+      review: which predictions a person should look at.
+      shadow: a second model beside the first.
       failure: what happens when something does not work.
       limits: sizes beyond which a line is a dead letter.
       monitoring: an HTTP endpoint for Prometheus and health checks.
@@ -45,6 +58,9 @@ class BridgeConfig(Frozen):
     batching: BatchingConfig = BatchingConfig()
     cache: CacheConfig = CacheConfig()
     alert: AlertConfig = AlertConfig()
+    rules: tuple[RuleConfig, ...] = ()
+    review: ReviewConfig = ReviewConfig()
+    shadow: ShadowConfig | None = None
     failure: FailureConfig = FailureConfig()
     limits: LimitsConfig = LimitsConfig()
     monitoring: MonitoringConfig = MonitoringConfig()
@@ -53,7 +69,7 @@ class BridgeConfig(Frozen):
 
     @field_validator("sinks")
     @classmethod
-    def _nothing_falls_through(cls, sinks: dict[str, JsonLinesSink]) -> dict[str, JsonLinesSink]:
+    def _nothing_falls_through(cls, sinks: dict[str, SinkConfig]) -> dict[str, SinkConfig]:
         for needed in ("predictions", "dead_letters"):
             if not any(sink.take == needed for sink in sinks.values()):
                 raise ValueError(f"no sink takes {needed}, so they would be lost")
@@ -61,3 +77,13 @@ class BridgeConfig(Frozen):
         if len(set(places)) != len(places):
             raise ValueError("two sinks have the same address")
         return sinks
+
+    @model_validator(mode="after")
+    def _rules_compile(self) -> BridgeConfig:
+        Rules(self.rules, self.alert.score, Failures())
+        for name, sink in self.sinks.items():
+            Route(name, sink, self.alert.score, Failures())
+        names = [rule.name for rule in self.rules]
+        if len(set(names)) != len(names):
+            raise ValueError("two rules have the same name")
+        return self

@@ -1,8 +1,10 @@
-"""How events are scored: batches, cache, alerts, and what happens when something fails."""
+"""How events are scored: batches, cache, alerts, review, and what happens when something fails."""
 
 from __future__ import annotations
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from typing import Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from stream_bridge.config.base import Frozen
 
@@ -45,14 +47,68 @@ class AlertConfig(Frozen):
     """When an event is an alert.
 
     Attributes:
-      threshold: alert when the output ``score`` is at least this; None: the model's own label.
+      threshold: alert when the output ``score`` is at least this; ``card`` takes the alert
+        threshold of the answering version's model card; None: the model's own label.
       score: the output that is compared with ``threshold``.
       label: the label that means alert where there is no threshold.
+      budget_share: at most this share of events, those with the highest scores, are alerts.
+      budget_events: how many of the last scores that share is taken of.
+      suppress_seconds: how long, in event time, an alert silences further ones of its key.
     """
 
-    threshold: float | None = None
+    threshold: float | Literal["card"] | None = None
     score: str = "score"
     label: str = "anomaly"
+    budget_share: float | None = Field(default=None, gt=0, le=1)
+    budget_events: PositiveInt = 10_000
+    suppress_seconds: PositiveFloat | None = None
+
+
+class ReviewConfig(Frozen):
+    """Which predictions a person should look at; rules and the shadow model add theirs.
+
+    Attributes:
+      uncertain: ``[low, high]``: scores from low to high are uncertain.
+    """
+
+    uncertain: tuple[float, float] | None = None
+
+    @field_validator("uncertain")
+    @classmethod
+    def _low_before_high(cls, band: tuple[float, float] | None) -> tuple[float, float] | None:
+        if band is not None and band[0] > band[1]:
+            raise ValueError("write [low, high], the lower score first")
+        return band
+
+
+class ShadowConfig(Frozen):
+    """A second model, or another label or version of the same, beside the first.
+
+    Attributes:
+      model: its name; None takes the first one's.
+      label: its version label.
+      version: its version.
+      address: its server; None takes the first one's.
+      mode: ``copy`` asks it too, and the first one answers; ``split`` lets it answer its share.
+      share: of the events, by a stable hash of the key (of the id, where there is no key).
+      timeout_seconds: ``copy`` waits no longer than this for it.
+    """
+
+    model: str | None = None
+    label: str | None = None
+    version: int | None = Field(default=None, ge=0)
+    address: str | None = None
+    mode: Literal["copy", "split"] = "copy"
+    share: float = Field(default=1.0, gt=0, le=1)
+    timeout_seconds: PositiveFloat = 1.0
+
+    @model_validator(mode="after")
+    def _another_one(self) -> ShadowConfig:
+        if self.version is not None and self.label is not None:
+            raise ValueError("give version or label, not both")
+        if (self.model, self.label, self.version, self.address) == (None, None, None, None):
+            raise ValueError("say what is other: model, label, version or address")
+        return self
 
 
 class FailureConfig(Frozen):

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import orjson
+
+from stream_bridge.records import Event
+
+if TYPE_CHECKING:
+    from stream_bridge.shadow import ShadowAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,28 @@ class Answer:
 
     version: int
     rows: list[dict[str, Any]]
+
+
+class Answered(NamedTuple):
+    """An event with its row of a model's answer; what a prediction is made of.
+
+    Attributes:
+      event: the event.
+      model: the model's name.
+      version: the version that answered.
+      row: output name to plain value.
+      at: ``time.monotonic()`` when the answer was there.
+      cached: the row came from the cache.
+      shadow: what the shadow model answered, if it was asked in time.
+    """
+
+    event: Event
+    model: str
+    version: int
+    row: dict[str, Any]
+    at: float
+    cached: bool = False
+    shadow: ShadowAnswer | None = None
 
 
 class BadAnswer(Exception):  # noqa: N818 - a value of the failure table, not shown to users

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stream_bridge.config.scoring import BatchingConfig
 from stream_bridge.records import DeadLetter, Event, Prediction
+from stream_bridge.scoring.answers import Answered
 from stream_bridge.scoring.batches import cut_batches
 from stream_bridge.scoring.cache import AnswerCache
 from stream_bridge.scoring.scorer import Scorer
+from stream_bridge.shadow import Copied, Shadow
 
 Scored = list[tuple[Prediction | DeadLetter, Any]]
-_Call = tuple[list[int], Future[list[Prediction | DeadLetter]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A model and what is remembered of its answers."""
+
+    scorer: Scorer
+    cache: AnswerCache | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    lane: Lane
+    indices: list[int]
+    answer: Future[list[Answered | DeadLetter]]
+    copied: tuple[list[int], Copied] | None
+
+    def ready(self) -> bool:
+        return self.answer.done() and (self.copied is None or self.copied[1].ready())
 
 
 class _Group:
@@ -27,57 +48,78 @@ class _Group:
     def __init__(
         self,
         pool: ThreadPoolExecutor,
-        scorer: Scorer,
-        cache: AnswerCache | None,
         config: BatchingConfig,
         events: Sequence[Event],
         contexts: Sequence[Any],
+        shares: Iterable[tuple[Lane, Sequence[int]]],
+        shadow: Shadow | None,
     ):
-        self._events, self._contexts, self._cache = events, contexts, cache
-        self._outcomes: list[Prediction | DeadLetter | None] = [None] * len(events)
+        self._events, self._contexts = events, contexts
+        self._outcomes: list[Answered | DeadLetter | None] = [None] * len(events)
         self._same: dict[int, list[int]] = {}
-        ask = range(len(events)) if cache is None else self._look_up(scorer, cache)
         self._calls: list[_Call] = []
-        for batch in cut_batches(
-            [events[i].text for i in ask], config.max_events, config.max_bytes
-        ):
-            indices = [ask[i] for i in batch]
-            call = pool.submit(scorer.score, [events[i] for i in indices])
-            self._calls.append((indices, call))
+        for lane, share in shares:
+            ask = share if lane.cache is None else self._look_up(lane.scorer, lane.cache, share)
+            for batch in cut_batches(
+                [events[i].text for i in ask], config.max_events, config.max_bytes
+            ):
+                indices = [ask[i] for i in batch]
+                answer = pool.submit(lane.scorer.score, [events[i] for i in indices])
+                copied = self._copy(shadow, indices) if shadow and not shadow.splits else None
+                self._calls.append(_Call(lane, indices, answer, copied))
 
-    def _look_up(self, scorer: Scorer, cache: AnswerCache) -> Sequence[int]:
+    def _copy(self, shadow: Shadow, indices: list[int]) -> tuple[list[int], Copied] | None:
+        taken = [i for i in indices if shadow.takes(self._events[i])]
+        copied = shadow.copy([self._events[i] for i in taken]) if taken else None
+        return (taken, copied) if copied else None
+
+    def _look_up(self, scorer: Scorer, cache: AnswerCache, share: Sequence[int]) -> Sequence[int]:
         """Answers what the cache knows; returns the events to ask, one per distinct text."""
         first: dict[bytes, int] = {}
-        for index, event in enumerate(self._events):
+        same: dict[int, list[int]] = {}
+        model, at = scorer.model, time.monotonic()
+        for index in share:
+            event = self._events[index]
             key = cache.key(event.text)
             if key in first:
-                self._same[first[key]].append(index)
+                same[first[key]].append(index)
             elif (row := cache.get(key)) is not None and cache.version is not None:
-                self._outcomes[index] = scorer.prediction(event, cache.version, row, cached=True)
+                self._outcomes[index] = Answered(event, model, cache.version, row, at, True)
             else:
                 first[key] = index
-                self._same[index] = []
-        cache.shared_calls(sum(map(len, self._same.values())))
+                same[index] = []
+        cache.shared_calls(sum(map(len, same.values())))
+        self._same.update(same)
         return list(first.values())
 
     def ready(self) -> bool:
-        return all(call.done() for _, call in self._calls)
+        return all(call.ready() for call in self._calls)
 
-    def outcomes(self) -> Scored:
-        for indices, call in self._calls:
-            for index, outcome in zip(indices, call.result(), strict=True):
+    def outcomes(self, judge: Callable[[Answered], Prediction]) -> Scored:
+        for call in self._calls:
+            cache = call.lane.cache
+            answers = dict(zip(call.indices, call.answer.result(), strict=True))
+            if call.copied:
+                taken, copied = call.copied
+                for index, shadow in zip(taken, copied.answers(len(taken)), strict=True):
+                    answer = answers[index]
+                    if isinstance(answer, Answered):
+                        answers[index] = answer._replace(shadow=shadow)
+            for index, outcome in answers.items():
                 self._outcomes[index] = outcome
                 for other in self._same.get(index, ()):
                     self._outcomes[other] = _of_same_text(outcome, self._events[other])
-                if self._cache is not None and isinstance(outcome, Prediction):
-                    self._cache.put(outcome.event.text, outcome.version, outcome.outputs)
-        return list(zip(self._outcomes, self._contexts, strict=True))  # type: ignore[arg-type]
+                if cache is not None and isinstance(outcome, Answered):
+                    cache.put(outcome.event.text, outcome.version, outcome.row)
+        return [
+            (judge(outcome) if isinstance(outcome, Answered) else outcome, context)
+            for outcome, context in zip(self._outcomes, self._contexts, strict=True)
+        ]  # type: ignore[misc] - every event stood in one call or in the cache
 
 
-def _of_same_text(outcome: Prediction | DeadLetter, event: Event) -> Prediction | DeadLetter:
-    if isinstance(outcome, Prediction):
-        waited = (outcome.event.raw.read_at - event.raw.read_at) * 1000
-        return replace(outcome, event=event, latency_ms=outcome.latency_ms + waited, cached=True)
+def _of_same_text(outcome: Answered | DeadLetter, event: Event) -> Answered | DeadLetter:
+    if isinstance(outcome, Answered):
+        return outcome._replace(event=event, cached=True)
     return replace(outcome, event=event, raw=event.raw)
 
 
@@ -86,12 +128,28 @@ class InFlight:
 
     At most two groups of ``sort_events`` are open: `add` blocks on the older one, which is how
     back-pressure reaches the source. Events whose text the cache knows are not asked.
+
+    Args:
+      lane: the model.
+      config: sizes, and how many calls are open at once.
+      judge: makes the predictions, in event order.
+      shadow: the second model, or None.
+      second: what answers its share of a split.
     """
 
-    def __init__(self, scorer: Scorer, config: BatchingConfig, cache: AnswerCache | None = None):
-        self._scorer = scorer
+    def __init__(
+        self,
+        lane: Lane,
+        config: BatchingConfig,
+        judge: Callable[[Answered], Prediction],
+        shadow: Shadow | None = None,
+        second: Lane | None = None,
+    ):
+        self._lane = lane
         self._config = config
-        self._cache = cache
+        self._judge = judge
+        self._shadow = shadow
+        self._second = second
         self._pool = ThreadPoolExecutor(config.in_flight, thread_name_prefix="score")
         self._events: list[Event] = []
         self._contexts: list[Any] = []
@@ -106,7 +164,7 @@ class InFlight:
         self._send()
         scored: Scored = []
         while self._groups and (len(self._groups) > 1 or self._groups[0].ready()):
-            scored += self._groups.popleft().outcomes()
+            scored += self._groups.popleft().outcomes(self._judge)
         return scored
 
     def flush(self) -> Scored:
@@ -114,7 +172,7 @@ class InFlight:
         self._send()
         scored: Scored = []
         while self._groups:
-            scored += self._groups.popleft().outcomes()
+            scored += self._groups.popleft().outcomes(self._judge)
         return scored
 
     def discard(self) -> None:
@@ -132,11 +190,21 @@ class InFlight:
         self._groups.append(
             _Group(
                 self._pool,
-                self._scorer,
-                self._cache,
                 self._config,
                 self._events,
                 self._contexts,
+                self._shares(),
+                self._shadow,
             )
         )
         self._events, self._contexts = [], []
+
+    def _shares(self) -> list[tuple[Lane, Sequence[int]]]:
+        everything = range(len(self._events))
+        if self._second is None or self._shadow is None:
+            return [(self._lane, everything)]
+        takes = [self._shadow.takes(event) for event in self._events]
+        return [
+            (self._lane, [i for i in everything if not takes[i]]),
+            (self._second, [i for i in everything if takes[i]]),
+        ]

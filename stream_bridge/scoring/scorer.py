@@ -1,4 +1,4 @@
-"""Events to predictions through a model, one batch at a time; failures become dead letters.
+"""Events to answers of a model, one batch at a time; failures become dead letters.
 
 A failed batch is bisected, so that one poison event costs about ``2 log2(n)`` extra calls and is
 alone in the dead letters. A server that is away is waited for, see `scoring.failures`.
@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from serving_client.errors import ServingError
 from stream_bridge.config.scoring import FailureConfig
-from stream_bridge.records import DeadLetter, Event, Prediction
-from stream_bridge.scoring.answers import Answer, BadAnswer
+from stream_bridge.records import DeadLetter, Event
+from stream_bridge.scoring.answers import Answer, Answered, BadAnswer
 from stream_bridge.scoring.failures import (
     MAY_BE_ONE_EVENT,
     REFUSED_AT_ONCE,
@@ -30,8 +29,7 @@ class Scorer:
 
     Args:
       call: sends texts to the model; raises ServingError or BadAnswer.
-      model: the model's name, for the predictions.
-      is_alert: whether an output row is an alert.
+      model: the model's name.
       policy: attempts and waits.
       patience: how to wait.
       probe_text: a text every model can score, until one that worked is known.
@@ -41,29 +39,28 @@ class Scorer:
         self,
         call: Call,
         model: str,
-        is_alert: Callable[[dict[str, Any]], bool],
         policy: FailureConfig,
         patience: Patience,
         probe_text: str = "ok",
     ):
         self._call = call
-        self._model = model
-        self._is_alert = is_alert
+        self.model = model
         self._policy = policy
         self._patience = patience
         self._known_good = probe_text
 
-    def score(self, events: Sequence[Event]) -> list[Prediction | DeadLetter]:
+    def score(self, events: Sequence[Event]) -> list[Answered | DeadLetter]:
         """One outcome per event, in order. Raises WaitedTooLong or Abandoned, never loses one."""
-        outcomes: list[Prediction | DeadLetter | None] = [None] * len(events)
+        outcomes: list[Answered | DeadLetter | None] = [None] * len(events)
         first = now()
         parts = [list(range(len(events)))]
         while parts:
             part = parts.pop()
             answer = self._ask([events[i].text for i in part])
             if isinstance(answer, Answer):
+                at = time.monotonic()
                 for index, row in zip(part, answer.rows, strict=True):
-                    outcomes[index] = self.prediction(events[index], answer.version, row)
+                    outcomes[index] = Answered(events[index], self.model, answer.version, row, at)
             elif len(part) > 1:
                 half = len(part) // 2
                 parts += [part[half:], part[:half]]
@@ -80,13 +77,6 @@ class Scorer:
                     now(),
                 )
         return outcomes  # type: ignore[return-value] - every index stood in one part
-
-    def prediction(
-        self, event: Event, version: int, row: dict[str, Any], *, cached: bool = False
-    ) -> Prediction:
-        """The prediction that a row of a version's answer makes of an event."""
-        latency = (time.monotonic() - event.raw.read_at) * 1000
-        return Prediction(event, self._model, version, row, self._is_alert(row), latency, cached)
 
     def _ask(self, texts: list[str]) -> Answer | Refusal:
         """The answer, or the refusal once it is sure that the server is not at fault."""

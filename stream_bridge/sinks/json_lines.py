@@ -1,14 +1,18 @@
-"""JSON lines in a file: appended, and on disk before the position moves."""
+"""JSON lines in a file: appended, and on disk before the position moves; rolled by size or age."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterable
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from stream_bridge.config.sinks import JsonLinesSink
 from stream_bridge.errors import SinkError
+from stream_bridge.records import Written
 from stream_bridge.state import sync_directory
+from stream_bridge.timestamps import now, to_iso
 
 _TAIL_BYTES = 64 << 10
 
@@ -18,11 +22,17 @@ class JsonLinesWriter:
 
     A write that fails half-way (the disk is full) is taken back before it is tried again, and
     half a line that a crash left at the end is removed on opening: the file only ever holds whole
-    lines where a reader looks after a commit.
+    lines where a reader looks after a commit. A full (or old) file gets the time into its name, in
+    one rename; it is never written again.
     """
 
-    def __init__(self, path: Path):
-        self._path = path
+    def __init__(self, config: JsonLinesSink):
+        self._config = config
+        self._path = config.path
+        self._open()
+
+    def _open(self) -> None:
+        path = self._path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = path.open("ab", buffering=0)
@@ -31,14 +41,17 @@ class JsonLinesWriter:
             self._size = _end_of_whole_lines(path)
             self._file.truncate(self._size)
             sync_directory(path.parent)
+            # A file that an earlier run began is as old as its last line, as near as can be told.
+            self._began = time.time() if self._size == 0 else path.stat().st_mtime
         except BlockingIOError as error:
             raise SinkError(f"sink {path} is being written by another bridge") from error
         except OSError as error:
             raise SinkError(f"sink {path}: {error.strerror}") from error
 
-    def write(self, lines: Iterable[bytes]) -> None:
-        """Appends lines and waits until they are on disk; all of them, or none and SinkError."""
-        block = b"".join([line + b"\n" for line in lines])
+    def write(self, outcomes: Sequence[Written], texts: Sequence[bytes]) -> None:
+        """Appends texts and waits until they are on disk; all of them, or none and SinkError."""
+        self._roll()
+        block = b"".join([text + b"\n" for text in texts])
         if not block:
             return
         try:
@@ -51,6 +64,22 @@ class JsonLinesWriter:
             self._file.truncate(self._size)
             raise SinkError(f"sink {self._path}: {error.strerror}") from error
         self._size += len(block)
+
+    def _roll(self) -> None:
+        most, oldest = self._config.roll_bytes, self._config.roll_seconds
+        full = most is not None and self._size >= most
+        old = oldest is not None and time.time() - self._began >= oldest
+        if self._size == 0 or not (full or old):
+            return
+        stamp = to_iso(now()).replace("-", "").replace(":", "")
+        rolled = self._path.with_name(f"{self._path.stem}-{stamp}{self._path.suffix}")
+        try:
+            self._path.rename(rolled)
+            sync_directory(self._path.parent)
+        except OSError as error:
+            raise SinkError(f"sink {self._path}: {error.strerror}") from error
+        self._file.close()
+        self._open()
 
     def close(self) -> None:
         """Closes the file."""

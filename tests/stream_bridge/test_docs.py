@@ -21,6 +21,7 @@ KINDS = {
     "number": (int, float),
     "boolean": bool,
     "object": dict,
+    "array": list,
     "null": type(None),
 }
 

@@ -30,7 +30,11 @@ def get(address, path):
 def test_metrics_and_health(bridge, tmp_path, server):
     log = tmp_path / "app.log"
     log.write_text("good\nbad\npoison\n\n")
-    it = bridge(source={"address": f"tail:{log}"}, monitoring={"address": "127.0.0.1:0"}).start()
+    it = bridge(
+        source={"address": f"tail:{log}"},
+        monitoring={"address": "127.0.0.1:0"},
+        shadow={"model": "m"},
+    ).start()
     address = wait_for(lambda: it.status().get("monitoring"))
     wait_for(lambda: it.status()["out"] == 2)
     assert get(address, "/healthz") == (200, "running\n")

@@ -13,14 +13,21 @@ from serving_client.errors import (
     NotFoundError,
     UnavailableError,
 )
-from stream_bridge.config.scoring import AlertConfig, BatchingConfig, FailureConfig
+from stream_bridge.config.scoring import (
+    AlertConfig,
+    BatchingConfig,
+    FailureConfig,
+    ReviewConfig,
+)
 from stream_bridge.errors import Abandoned
-from stream_bridge.records import DeadLetter, Event, Prediction, RawLine
-from stream_bridge.scoring.alerts import alert_rule
-from stream_bridge.scoring.answers import Answer, BadAnswer, rows_of
+from stream_bridge.records import DeadLetter, Event, RawLine
+from stream_bridge.rules import Failures, Rules
+from stream_bridge.scoring.alerts import AlertRule
+from stream_bridge.scoring.answers import Answer, Answered, BadAnswer, rows_of
 from stream_bridge.scoring.batches import cut_batches
 from stream_bridge.scoring.failures import Patience
-from stream_bridge.scoring.in_flight import InFlight
+from stream_bridge.scoring.in_flight import InFlight, Lane
+from stream_bridge.scoring.judge import Judge
 from stream_bridge.scoring.scorer import Scorer
 
 QUICK = FailureConfig(backoff_seconds=0.001, max_backoff_seconds=0.002, attempts=3)
@@ -33,7 +40,7 @@ def event(text):
 
 def scorer(call, policy=QUICK, abandon=None, waits=None):
     patience = Patience(policy, abandon or threading.Event(), (waits or []).append)
-    return Scorer(call, "m", alert_rule(AlertConfig()), policy, patience)
+    return Scorer(call, "m", policy, patience)
 
 
 def good(texts):
@@ -64,7 +71,7 @@ def test_a_server_that_comes_back_costs_no_event(error):
         return good(texts)
 
     outcomes = scorer(call).score([event(f"t{i}") for i in range(8)])
-    assert all(isinstance(outcome, Prediction) for outcome in outcomes)
+    assert all(isinstance(outcome, Answered) for outcome in outcomes)
 
 
 def test_a_text_that_crashes_the_server_is_dead_and_alone():
@@ -90,7 +97,7 @@ def test_an_answer_with_rows_missing_kills_no_event_while_all_do():
             1, rows_of({"score": np.zeros(7 if broken[0] > 0 else len(texts))}, len(texts))
         )
 
-    assert isinstance(scorer(call).score([event("t")])[0], Prediction)
+    assert isinstance(scorer(call).score([event("t")])[0], Answered)
 
 
 def test_waiting_can_be_abandoned():
@@ -129,7 +136,10 @@ def test_in_flight_gives_outcomes_in_order_with_their_context():
         return good(texts)
 
     config = BatchingConfig(max_events=4, sort_events=16, in_flight=3)
-    flying = InFlight(scorer(call), config)
+    judge = Judge(
+        AlertRule(AlertConfig()), AlertConfig(), ReviewConfig(), Rules((), "score", Failures())
+    )
+    flying = InFlight(Lane(scorer(call)), config, judge)
     scored = []
     for i in range(50):
         scored += flying.add(event("x" * (i % 7) + str(i)), i)
