@@ -114,7 +114,8 @@ def serving_network(config: PipelineConfig, encoder: Encoder, model: keras.Model
     """Rebuild the trained model in the precision it is served in."""
     dtype = precision.resolve(config.serving.precision)
     backbone = load_backbone(encoder, dtype)
-    network = build_model(backbone, config.task, model.output["logits"].shape[-1], dropout=0.0)
+    outputs = model.output["logits"].shape[-1]
+    network = build_model(backbone, config.task, outputs, 0.0, config.encoder)
     network.set_weights(model.get_weights())
     return network
 

@@ -40,7 +40,7 @@ class Tokenizer:
     Args:
         vocabulary: word pieces in the order of their ids.
         lowercase: whether text is lower-cased and stripped of accents first.
-        max_length: word pieces at most, [CLS] and [SEP] included; longer texts are cut.
+        room: word pieces at most, [CLS] and [SEP] not included; longer texts are cut.
         cleaning: rules applied to the text before anything else.
         tag_unit: what gets a tag: a `word` between white space, or a `token` of BERT, which
             parts punctuation off too.
@@ -50,7 +50,7 @@ class Tokenizer:
         self,
         vocabulary: Sequence[str],
         lowercase: bool,
-        max_length: int,
+        room: int,
         cleaning: Sequence[CleaningRule],
         tag_unit: Literal["word", "token"] = "word",
     ) -> None:
@@ -58,7 +58,7 @@ class Tokenizer:
         pieces, normalizer = _compiled(vocabulary, lowercase)
         self._start = vocabulary.index("[CLS]")
         self._end = vocabulary.index("[SEP]")
-        self._room = max_length - 2
+        self._room = room
         self._cleaning = tuple(cleaning)
         self._tag_unit = tag_unit
         self._continues = np.array([piece.startswith("##") for piece in vocabulary])
@@ -76,7 +76,7 @@ class Tokenizer:
         return cls(
             vocabulary,
             lowercase,
-            config.encoder.max_length,
+            config.encoder.room,
             config.text_cleaning,
             config.data.tag_unit,
         )

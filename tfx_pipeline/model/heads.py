@@ -11,6 +11,9 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from tfx_pipeline.config import EncoderConfig
+from tfx_pipeline.model.windows import CutWindows, JoinWindows
+
 
 @keras.saving.register_keras_serializable(package="livebert")
 class MeanPooling(layers.Layer):
@@ -28,11 +31,35 @@ def width(task: str, labels: int) -> int:
     return 1 if task in ("anomaly", "regression") else labels
 
 
-def build_model(backbone: Any, task: str, labels: int, dropout: float) -> keras.Model:
+def build_model(
+    backbone: Any, task: str, labels: int, dropout: float, config: EncoderConfig
+) -> keras.Model:
+    """Put a head on the backbone, and the windows that the config asks for round both.
+
+    Returns a model from a BertBackbone's inputs, of any length, to what `build_head` gives.
+    """
+    head = build_head(backbone, task, labels, dropout)
+    inputs = {
+        name: keras.Input((None,), dtype="int32", name=name)
+        for name in ("token_ids", "padding_mask", "segment_ids")
+    }
+    size, step = config.max_length, config.stride
+    windows = CutWindows(size, step, name="cut_windows")(
+        inputs["token_ids"], inputs["padding_mask"]
+    )
+    text = windows.pop("text")
+    found = head(windows)
+    joined = JoinWindows(task, size, step, dtype="float32", name="join_windows")(
+        found["logits"], found["pooled"], text, inputs["padding_mask"]
+    )
+    return keras.Model(inputs, joined)
+
+
+def build_head(backbone: Any, task: str, labels: int, dropout: float) -> keras.Model:
     """Put a head on the backbone.
 
-    Returns a model from a BertBackbone's inputs to `pooled` float32[n, d] and `logits`
-    float32[n, k], or float32[n, T, k] for a token task: each word piece has its own.
+    Returns a model, named `head`, from a BertBackbone's inputs to `pooled` float32[n, d] and
+    `logits` float32[n, k], or float32[n, T, k] for a token task: each word piece has its own.
     """
     pooled = MeanPooling(dtype="float32", name="pooled")(
         backbone.output["sequence_output"], backbone.input["padding_mask"]
@@ -40,4 +67,4 @@ def build_model(backbone: Any, task: str, labels: int, dropout: float) -> keras.
     read = backbone.output["sequence_output"] if task == "token" else pooled
     dropped = layers.Dropout(dropout, dtype="float32", name="dropout")(read)
     logits = layers.Dense(width(task, labels), dtype="float32", name="logits")(dropped)
-    return keras.Model(backbone.input, {"logits": logits, "pooled": pooled})
+    return keras.Model(backbone.input, {"logits": logits, "pooled": pooled}, name="head")

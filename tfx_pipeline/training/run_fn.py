@@ -96,7 +96,7 @@ def fine_tune(
     training = config.training
     policy = "float32" if precision.resolve(training.precision) == "float32" else "mixed_bfloat16"
     backbone = load_backbone(encoder, policy)
-    model = build_model(backbone, config.task, len(labels), training.dropout)
+    model = build_model(backbone, config.task, len(labels), training.dropout, config.encoder)
     learner = keras.Model(model.input, model.output["logits"])
 
     weights = class_weights(config, train, len(labels))
