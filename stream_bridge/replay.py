@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from stream_bridge.config.bridge import BridgeConfig
+from stream_bridge.config.sinks import JsonLinesSink
 from stream_bridge.config.sources import DeadLettersSource
 from stream_bridge.errors import ConfigError
 
@@ -33,8 +34,16 @@ def replay_config(
     Raises ConfigError for a wrong stage or time.
     """
     if letters is None:
-        sinks = [sink for sink in config.sinks.values() if sink.take == "dead_letters"]
-        letters = str(sinks[0].path)
+        files = [
+            sink
+            for sink in config.sinks.values()
+            if sink.take == "dead_letters" and isinstance(sink, JsonLinesSink)
+        ]
+        if not files:
+            raise ConfigError(
+                "no sink of dead letters is a file of JSON lines; name one with --from"
+            )
+        letters = str(files[0].path)
     try:
         source = DeadLettersSource(
             address=f"dead:{letters}",

@@ -73,7 +73,7 @@ class BridgeConfig(Frozen):
         for needed in ("predictions", "dead_letters"):
             if not any(sink.take == needed for sink in sinks.values()):
                 raise ValueError(f"no sink takes {needed}, so they would be lost")
-        places = [sink.address for sink in sinks.values()]
+        places = [(sink.address, getattr(sink, "table", None)) for sink in sinks.values()]
         if len(set(places)) != len(places):
             raise ValueError("two sinks have the same address")
         return sinks
