@@ -1,6 +1,6 @@
 """A graph that joins the runs of many requests.
 
-There are no threads of its own: the request that opens a batch runs it for the others as soon as
+There are no threads of its own: a batch is run by the thread of its oldest request, as soon as
 fewer than `threads` runs go on and the batch is full or old enough. Under light load a request
 therefore runs at once and waits for nobody; under heavy load batches fill while others run.
 
@@ -17,41 +17,18 @@ from collections.abc import Hashable, Sequence
 
 from model_server.batching.joining import join
 from model_server.batching.parameters import BatchingParameters
+from model_server.batching.run_cost import RunCost
+from model_server.batching.task import Feeds, Task
+from model_server.batching.waiting import Waiting
 from model_server.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
     ResourceExhaustedError,
     StatusError,
-    UnavailableError,
 )
 from model_server.metrics import Metrics
 from model_server.runtime.tensor import Tensor
 from model_server.servable import Graph
-
-Feeds = Sequence[tuple[str, Tensor]]
-
-
-class _Task:
-    """One request's rows, and what became of them. `deadline` is in monotonic seconds."""
-
-    def __init__(self, feeds: Feeds, rows: int, timeout_ms: int | None) -> None:
-        self.feeds = feeds
-        self.rows = rows
-        self.queued = time.monotonic()
-        self.deadline = None if timeout_ms is None else self.queued + timeout_ms / 1000
-        self.outputs: list[Tensor] = []
-        self.error: StatusError | None = None
-
-
-class _Batch:
-    """Requests that will run together."""
-
-    def __init__(self, key: Hashable, fetches: Sequence[str]) -> None:
-        self.key = key
-        self.fetches = fetches
-        self.tasks: list[_Task] = []
-        self.rows = 0
-        self.done = threading.Event()
 
 
 class BatchingGraph:
@@ -61,9 +38,15 @@ class BatchingGraph:
         self._graph = graph
         self._parameters = parameters
         self._metrics = metrics
+        self._lock = threading.Lock()
+        self._waiting = Waiting(parameters)
         self._running = 0
-        self._waiting: dict[Hashable, list[_Batch]] = {}
-        self._changed = threading.Condition()
+
+    @property
+    def waiting_rows(self) -> int:
+        """Rows of requests whose run has not begun."""
+        with self._lock:
+            return self._waiting.rows
 
     def run(
         self, feeds: Feeds, fetches: Sequence[str], timeout_ms: int | None = None
@@ -75,13 +58,20 @@ class BatchingGraph:
         """
         rows = self._check(feeds)
         pieces = self._split(feeds, rows, timeout_ms)
-        key = self._key(feeds, fetches)
-        batches, opened = self._enqueue(pieces, key, fetches)
-        for batch in batches:
-            if batch in opened:
-                self._lead(batch)
-        for batch in batches:
-            batch.done.wait()
+        with self._lock:
+            self._waiting.add(self._key(feeds, fetches), pieces)
+            self._hand_out()
+        for piece in pieces:
+            self._metrics.batch_inputs.observe(piece.rows)
+        helpers = [
+            threading.Thread(target=self._see_through, args=(piece, fetches), name="batch piece")
+            for piece in pieces[1:]
+        ]
+        for helper in helpers:
+            helper.start()
+        self._see_through(pieces[0], fetches)
+        for helper in helpers:
+            helper.join()
         for piece in pieces:
             if piece.error is not None:
                 raise piece.error
@@ -112,15 +102,16 @@ class BatchingGraph:
             )
         return rows
 
-    def _split(self, feeds: Feeds, rows: int, timeout_ms: int | None) -> list[_Task]:
-        size = self._parameters.batch_size
+    def _split(self, feeds: Feeds, rows: int, timeout_ms: int | None) -> list[Task]:
+        size, padded = self._parameters.batch_size, self._parameters.pad_variable_length_inputs
         if rows <= size:
-            return [_Task(feeds, rows, timeout_ms)]
+            return [Task(feeds, rows, timeout_ms, padded)]
         return [
-            _Task(
+            Task(
                 [(name, tensor.rows(at, min(at + size, rows))) for name, tensor in feeds],
                 min(size, rows - at),
                 timeout_ms,
+                padded,
             )
             for at in range(0, rows, size)
         ]
@@ -135,101 +126,63 @@ class BatchingGraph:
         )
         return inputs, tuple(fetches)
 
-    def _enqueue(
-        self, pieces: Sequence[_Task], key: Hashable, fetches: Sequence[str]
-    ) -> tuple[list[_Batch], list[_Batch]]:
-        limit, size = self._parameters.max_enqueued_batches, self._parameters.batch_size
-        with self._changed:
-            queue = self._waiting.setdefault(key, [])
-            joined, opened = [], []
-            free = size - queue[-1].rows if queue else 0
-            needed = sum(1 for index, piece in enumerate(pieces) if index or piece.rows > free)
-            if len(queue) + needed > limit:
-                if not queue:
-                    del self._waiting[key]
-                raise UnavailableError(self._full(pieces, len(queue), free))
-            for piece in pieces:
-                if not queue or queue[-1].rows + piece.rows > size:
-                    queue.append(_Batch(key, fetches))
-                    opened.append(queue[-1])
-                batch = queue[-1]
-                batch.tasks.append(piece)
-                batch.rows += piece.rows
-                joined.append(batch)
-                self._metrics.batch_inputs.observe(piece.rows)
-            if len(queue) > len(opened) or queue[-1].rows >= size:
-                self._changed.notify_all()  # a batch that was open may be full now
-            return joined, opened
-
-    def _full(self, pieces: Sequence[_Task], queued: int, free: int) -> str:
-        limit = self._parameters.max_enqueued_batches
-        text = "The batch scheduling queue to which this task was submitted is full; "
-        if not self._parameters.split_large_batches:
-            return f"{text}currently {queued} batches enqueued and max_enqueued_batches is {limit}"
-        size = self._parameters.batch_size
-        rows = sum(piece.rows for piece in pieces)
-        capacity = (limit - queued) * size + free
-        return (
-            f"{text}task size is {rows} but scheduling capacity is only {capacity} "
-            f"(num_enqueued_batches={queued}, max_enqueued_batches={limit}, "
-            f"open_batch_size={size - free if queued else 0}, max_execution_batch_size={size})"
-        )
-
     # --- run ---
 
-    def _lead(self, batch: _Batch) -> None:
-        """Run a batch this request opened, when its time has come."""
-        due = batch.tasks[0].queued + self._parameters.batch_timeout_seconds
-        with self._changed:
-            while not self._may_run(batch, due):
-                left = due - time.monotonic()
-                self._changed.wait(left if left > 0 else None)
-            queue = self._waiting[batch.key]
-            queue.remove(batch)
-            if not queue:
-                del self._waiting[batch.key]
+    def _hand_out(self) -> None:
+        """Give the batches that may run now to their oldest requests. The lock is held."""
+        while self._running < self._parameters.threads:
+            taken = self._waiting.next(time.monotonic())
+            if taken is None:
+                return
             self._running += 1
+            batch = taken[1]
+            batch[0].batch = batch
+            batch[0].turn.set()
+
+    def _see_through(self, task: Task, fetches: Sequence[str]) -> None:
+        """Wait until others have run `task`, or until it is its turn to run a batch."""
+        patience = self._parameters.batch_timeout_seconds
+        if patience and not task.turn.wait(patience):
+            with self._lock:
+                self._hand_out()
+        task.turn.wait()
+        if not task.batch:
+            return
         try:
-            self._run_batch(batch)
+            self._run_batch(task.batch, fetches)
         finally:
-            batch.done.set()
-            with self._changed:
+            with self._lock:
                 self._running -= 1
-                self._changed.notify_all()
+                self._hand_out()
+            for other in task.batch[1:]:
+                other.turn.set()
 
-    def _may_run(self, batch: _Batch, due: float) -> bool:
-        if self._running >= self._parameters.threads:
-            return False
-        queue = self._waiting[batch.key]
-        full = batch.rows >= self._parameters.batch_size or queue[-1] is not batch
-        return full or time.monotonic() >= due
-
-    def _run_batch(self, batch: _Batch) -> None:
+    def _run_batch(self, batch: Sequence[Task], fetches: Sequence[str]) -> None:
         now = time.monotonic()
-        for task in batch.tasks:
+        for task in batch:
             self._metrics.queuing.observe((now - task.queued) * 1e6, "")
-        deadlines = [task.deadline for task in batch.tasks]
+        deadlines = [task.deadline for task in batch]
         limits = [limit for limit in deadlines if limit is not None]
         if len(limits) == len(deadlines) and max(limits) <= now:
-            for task in batch.tasks:
+            for task in batch:
                 task.error = ResourceExhaustedError(
                     "Run() timeout exceeded while waiting in batching queue"
                 )
             return
         self._metrics.batches.add()
         try:
-            self._run_joined(batch.tasks, batch.fetches)
+            self._run_joined(batch, fetches)
         except StatusError as error:
-            if len(batch.tasks) == 1:
-                batch.tasks[0].error = error
+            if len(batch) == 1:
+                batch[0].error = error
                 return
-            for task in batch.tasks:
+            for task in batch:
                 try:
-                    self._run_joined([task], batch.fetches)
+                    self._run_joined([task], fetches)
                 except StatusError as own:
                     task.error = own
 
-    def _run_joined(self, tasks: Sequence[_Task], fetches: Sequence[str]) -> None:
+    def _run_joined(self, tasks: Sequence[Task], fetches: Sequence[str]) -> None:
         parameters, metrics = self._parameters, self._metrics
         rows = sum(task.rows for task in tasks)
         padded = parameters.padded(rows)
@@ -248,7 +201,13 @@ class BatchingGraph:
         timeout_ms = None
         if len(limits) == len(tasks):
             timeout_ms = max(int((max(limits) - time.monotonic()) * 1000), 1)
+        began = time.perf_counter()
         outputs = self._graph.run(feeds, fetches, timeout_ms)
+        longest = max(task.length for task in tasks)
+        if longest:
+            self._cost(tasks[0].feeds, fetches).observe(
+                padded * longest, time.perf_counter() - began
+            )
         metrics.batch_sizes.observe(padded)
         metrics.padding.observe(padded - rows, str(padded))
         for tensor in outputs:
@@ -263,3 +222,7 @@ class BatchingGraph:
         for task in tasks:
             task.outputs = [tensor.rows(at, at + task.rows) for tensor in outputs]
             at += task.rows
+
+    def _cost(self, feeds: Feeds, fetches: Sequence[str]) -> RunCost:
+        with self._lock:
+            return self._waiting.cost(self._key(feeds, fetches))

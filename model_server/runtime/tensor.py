@@ -72,6 +72,11 @@ class Tensor:
         begin = self.address
         return [at(data(cell), size(cell)) for cell in range(begin, begin + self.nbytes, 24)]
 
+    def string_sizes(self) -> list[int]:
+        """Bytes of each element of a string tensor, flat."""
+        size, begin = library().TF_StringGetSize, self.address
+        return [size(cell) for cell in range(begin, begin + self.nbytes, 24)]
+
     def numpy(self) -> np.ndarray:
         """A copy as an array; strings as objects of bytes, 16-bit floats as their bits (uint16)."""
         if self.dtype is dtypes.STRING:

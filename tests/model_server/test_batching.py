@@ -7,6 +7,9 @@ import pytest
 
 from model_server.batching.graph import BatchingGraph
 from model_server.batching.parameters import BatchingParameters
+from model_server.batching.run_cost import RunCost
+from model_server.batching.task import Task
+from model_server.batching.waiting import cut
 from model_server.errors import (
     FailedPreconditionError,
     InvalidArgumentError,
@@ -61,20 +64,12 @@ def full_house(inner, batching, pool, *requests, fetches=("y",)):
     assert inner.entered.acquire(timeout=20)
     queued = []
     for request in requests:
-        before = _rows(batching)
+        before = batching.waiting_rows
         queued.append(pool.submit(batching.run, request, fetches))
-        with batching._changed:
-            batching._changed.wait_for(
-                lambda before=before, last=queued[-1]: last.done() or _rows(batching) > before, 0.5
-            )
-        while not queued[-1].done() and _rows(batching) == before:
+        while not queued[-1].done() and batching.waiting_rows == before:
             pass
     inner.gate.set()
     return first, queued
-
-
-def _rows(batching):
-    return sum(batch.rows for queue in batching._waiting.values() for batch in queue)
 
 
 def test_requests_that_wait_are_run_together_and_get_their_own_rows(pool):
@@ -101,7 +96,7 @@ def test_a_full_queue_refuses_at_once(pool):
     first = pool.submit(batching.run, feed("a", "b"), ("y",))
     inner.entered.acquire()
     waiting = pool.submit(batching.run, feed("c", "d"), ("y",))
-    while not _rows(batching):
+    while not batching.waiting_rows:
         pass
     with pytest.raises(UnavailableError, match="is full; currently 1 batches enqueued and max_enq"):
         batching.run(feed("e"), ("y",))
@@ -120,7 +115,7 @@ def test_large_requests_are_split_and_put_together():
     inner = Echo()
     batching = graph(inner, max_execution_batch_size=2, split_large_batches=True)
     assert batching.run(feed(*"abcde"), ("y",))[0].strings() == [b"a", b"b", b"c", b"d", b"e"]
-    assert inner.runs == [(2,), (2,), (1,)]
+    assert sorted(inner.runs) == [(1,), (2,), (2,)]
 
 
 def test_shapes_that_cannot_be_joined_run_apart(pool):
@@ -141,13 +136,49 @@ def test_variable_lengths_are_padded_when_asked(pool):
     assert inner.runs[1] == (2, 3)
 
 
+def task(text):
+    return Task(feed(text), 1, None, padded=False)
+
+
+def test_texts_of_like_length_are_cut_from_the_queue_with_the_oldest_among_them():
+    queue = [task("x" * length) for length in (100, 11, 10, 12, 95, 105)]
+    assert [t.length for t in cut(queue, rows=10, padding=20)] == [105, 100, 95]
+    assert [t.length for t in cut(queue[1:], rows=10, padding=20)] == [12, 11, 10]
+    assert len(cut(queue, rows=10, padding=float("inf"))) == 6
+    assert [t.length for t in cut(queue, rows=2, padding=float("inf"))] == [105, 100]
+
+
+def test_what_a_run_costs_is_learned_from_the_runs():
+    cost = RunCost()
+    assert cost.padding == float("inf")
+    cost.observe(1, 9.0)  # the first run optimises the graph: it does not count
+    for size in (10, 80, 300, 20, 160, 40):
+        cost.observe(size, 0.5 + 0.01 * size)
+    assert cost.padding == pytest.approx(50)
+    for size in (10, 80, 300, 20, 160, 40) * 20:
+        cost.observe(size, 0.5)  # a GPU: rows are free
+    assert cost.padding > 10_000
+
+
+def test_long_texts_do_not_wait_behind_a_batch_of_short_ones(pool):
+    inner = Echo(threading.Event())
+    batching = graph(inner, threads=1)
+    key = batching._key(feed("a"), ("y",))
+    for size in (10, 20, 30, 40, 50, 60):
+        batching._waiting.cost(key).observe(size, 0.1 + 0.01 * size)
+    short, long = feed("s"), feed("l" * 500)
+    _, queued = full_house(inner, batching, pool, short, long, short, long)
+    assert [len(f.result()[0].strings()[0]) for f in queued] == [1, 500, 1, 500]
+    assert inner.runs == [(1,), (2,), (2,)]
+
+
 def test_a_wait_beyond_the_deadline(pool):
     inner = Echo(threading.Event())
     batching = graph(inner, threads=1)
     first = pool.submit(batching.run, feed("a"), ("y",))
     inner.entered.acquire()
     late = pool.submit(batching.run, feed("b"), ("y",), 1)
-    while not _rows(batching):
+    while not batching.waiting_rows:
         pass
     threading.Event().wait(0.01)  # the deadline itself is what is waited for
     inner.gate.set()
