@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, field_validator
 
 from stream_bridge.config.base import Frozen, scheme_of
+from stream_bridge.config.kafka import KafkaSource
 from stream_bridge.timestamps import time_reader, to_iso
 
 
@@ -129,10 +130,12 @@ SourceConfig = Annotated[
     | Annotated[TailSource, Tag("tail")]
     | Annotated[TcpSource, Tag("tcp")]
     | Annotated[StdinSource, Tag("stdin")]
+    | Annotated[KafkaSource, Tag("kafka")]
     | Annotated[DeadLettersSource, Tag("dead")],
     Discriminator(
         scheme_of,
         custom_error_type="source_address",
-        custom_error_message="address must start with file:, tail:, stdin:, tcp:// or dead:",
+        custom_error_message="address must start with file:, tail:, stdin:, tcp://, kafka:// "
+        "or dead:",
     ),
 ]

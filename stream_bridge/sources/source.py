@@ -6,6 +6,7 @@ import threading
 from typing import Protocol
 
 from stream_bridge.config.format import LimitsConfig
+from stream_bridge.config.kafka import KafkaSource
 from stream_bridge.config.sources import DeadLettersSource, FileSource, SourceConfig, TailSource
 from stream_bridge.records import RawLine
 from stream_bridge.state import Position, StateDir
@@ -16,11 +17,11 @@ class Source(Protocol):
 
     Attributes:
       position: the place after the last line that `read` returned; a JSON object. A source
-        opened at it goes on with the next line.
+        opened at it goes on with the next line. None where only a broker knows it yet.
       done: there will be no more lines.
     """
 
-    position: Position
+    position: Position | None
     done: bool
 
     def read(self, limit: int, wait_seconds: float) -> list[RawLine]:
@@ -63,6 +64,10 @@ def open_source(
     from stream_bridge.sources.spool import SpoolReader
     from stream_bridge.sources.tail import TailReader
 
+    if isinstance(config, KafkaSource):
+        from stream_bridge.sources.kafka import KafkaReader, instance_name
+
+        return KafkaReader(config, limits.max_line_bytes, instance_name(state.path), wake)
     if isinstance(config, FileSource):
         return FileReader(config.path, limits.max_line_bytes, position)
     if isinstance(config, DeadLettersSource):
