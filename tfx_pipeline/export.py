@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,16 +21,16 @@ import tensorflow_transform as tft
 
 from tfx_pipeline import features, precision
 from tfx_pipeline.config import PipelineConfig
+from tfx_pipeline.model import answers, explanation
+from tfx_pipeline.model.answers import Outputs
 from tfx_pipeline.model.calibration import Calibration
 from tfx_pipeline.model.encoder import Encoder, load_backbone
 from tfx_pipeline.model.heads import build_model
 from tfx_pipeline.model.novelty import novelty
-from tfx_pipeline.preprocessing import Pieces, Tokenizer, encoder_inputs
+from tfx_pipeline.preprocessing import Tokenizer, encoder_inputs
 
 CARD = "model_card.json"
 WARMUP = "tf_serving_warmup_requests"
-
-Outputs = dict[str, tf.Tensor]
 
 
 def save(
@@ -58,14 +58,14 @@ def save(
         if config.task == "token":
             pieces = tokenizer.with_offsets(text)
             outputs = network(encoder_inputs(pieces.ids), training=False)
-            return tagged(pieces, outputs["logits"], labels)
+            return answers.tagged(pieces, outputs["logits"], labels)
         outputs = network(encoder_inputs(tokenizer(text)), training=False)
         if config.task == "classification":
-            return _classification(outputs["logits"], labels)
+            return answers.classified(outputs["logits"], labels)
         if config.task == "regression":
             return {"value": outputs["logits"][:, 0]}
         embedding = tf.math.l2_normalize(outputs["pooled"], axis=1)
-        return _anomaly(outputs["logits"][:, 0], labels, calibration) | {
+        return answers.anomalous(outputs["logits"], labels, calibration) | {
             "novelty": novelty(embedding, module.references)
         }
 
@@ -73,10 +73,21 @@ def save(
     def serving_default(text: tf.Tensor) -> Outputs:
         return answer(text)
 
+    def texts_of(examples: tf.Tensor) -> tf.Tensor:
+        spec = {features.TEXT: tf.io.FixedLenFeature([], tf.string)}
+        return tf.io.parse_example(examples, spec)[features.TEXT]
+
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def serving_examples(examples: tf.Tensor) -> Outputs:
-        spec = {features.TEXT: tf.io.FixedLenFeature([], tf.string)}
-        return answer(tf.io.parse_example(examples, spec)[features.TEXT])
+        return answer(texts_of(examples))
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+    def classify(inputs: tf.Tensor) -> Outputs:
+        return answers.all_classes(answer(texts_of(inputs)), labels)
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+    def regress(inputs: tf.Tensor) -> Outputs:
+        return {"outputs": answer(texts_of(inputs))["value"]}
 
     raw_spec = transform.raw_feature_spec()
 
@@ -94,6 +105,10 @@ def save(
         outputs = network(encoder_inputs(tokenizer(text)), training=False)
         return {"embedding": tf.math.l2_normalize(outputs["pooled"], axis=1)}
 
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    def explain(text: tf.Tensor) -> Outputs:
+        return explanation.explain(network, config.task, tokenizer.with_offsets(text))
+
     @tf.function(input_signature=[])
     def model_card() -> Outputs:
         return {"card": tf.constant([json.dumps(card)])}
@@ -103,10 +118,16 @@ def save(
         features.SERVING_EXAMPLES: serving_examples,
         features.TRANSFORM_FEATURES: transform_features,
         "embed": embed,
+        "explain": explain,
         "model_card": model_card,
     }
+    if config.task in ("anomaly", "classification"):
+        functions["classify"] = classify
+    if config.task == "regression":
+        functions["regress"] = regress
     signatures = {name: f.get_concrete_function() for name, f in functions.items()}
     tf.saved_model.save(module, path, signatures=signatures)
+    _name_methods(path, functions)
     _write_extras(Path(path) / "assets.extra", config, card, warmup_texts)
 
 
@@ -120,45 +141,20 @@ def serving_network(config: PipelineConfig, encoder: Encoder, model: keras.Model
     return network
 
 
-def _classification(logits: tf.Tensor, labels: Sequence[str]) -> Outputs:
-    scores = tf.nn.softmax(logits)
-    return {
-        "label": tf.gather(tf.constant(list(labels)), tf.argmax(scores, axis=1)),
-        "score": tf.reduce_max(scores, axis=1),
-        "scores": scores,
-    }
+def _name_methods(path: str, signatures: Container[str]) -> None:
+    """Name the methods of `classify` and `regress`, which TensorFlow saves as `predict`.
 
-
-def _anomaly(logits: tf.Tensor, labels: Sequence[str], calibration: Calibration) -> Outputs:
-    score = tf.sigmoid(calibration.slope * logits + calibration.offset)
-    alert = tf.cast(score >= calibration.threshold, tf.int32)
-    return {"label": tf.gather(tf.constant(list(labels)), alert), "score": score}
-
-
-def tagged(pieces: Pieces, logits: tf.Tensor, labels: Sequence[str]) -> Outputs:
-    """Return a tag for each unit: `begin`, `end` int32[n, T] in bytes of the text, `tag`
-    string[n, T], `score` float32[n, T], `length` int32[n]; logits are float32[n, pieces, k].
+    Servers answer the Classify and Regress RPCs by signatures of these methods alone.
     """
-    unit = pieces.unit
-    # [CLS] and [SEP] join the unit before them, at offset 0: they never move an end.
-    number = tf.cumsum(tf.cast(unit.flat_values, tf.int32))
-    end = tf.math.segment_max(pieces.end.flat_values, number)
-    end = tf.gather(end, tf.boolean_mask(number, unit.flat_values))
-    scores = tf.nn.softmax(tf.RaggedTensor.from_tensor(logits, unit.row_lengths()).flat_values)
-    scores = tf.boolean_mask(scores, unit.flat_values)
-    lengths = tf.reduce_sum(tf.cast(unit, tf.int32), axis=1)
-
-    def dense(values: tf.Tensor, padding: Any) -> tf.Tensor:
-        return tf.RaggedTensor.from_row_lengths(values, lengths).to_tensor(padding)
-
-    begin = tf.boolean_mask(pieces.begin.flat_values, unit.flat_values)
-    return {
-        "begin": dense(tf.cast(begin, tf.int32), 0),
-        "end": dense(tf.cast(end, tf.int32), 0),
-        "tag": dense(tf.gather(tf.constant(list(labels)), tf.argmax(scores, axis=1)), ""),
-        "score": dense(tf.reduce_max(scores, axis=1), 0.0),
-        "length": lengths,
+    names = {
+        "classify": tf.compat.v1.saved_model.CLASSIFY_METHOD_NAME,
+        "regress": tf.compat.v1.saved_model.REGRESS_METHOD_NAME,
     }
+    updater = tf.compat.v1.saved_model.signature_def_utils.MethodNameUpdater(path)
+    for signature, method in names.items():
+        if signature in signatures:
+            updater.replace_method_name(signature_key=signature, method_name=method)
+    updater.save()
 
 
 def _write_extras(

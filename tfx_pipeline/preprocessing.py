@@ -99,7 +99,8 @@ class Tokenizer:
         if self._tag_unit == "word":
             # A row's first piece has no predecessor: -1 is the end of none.
             none = tf.fill([ids.nrows(), 1], tf.constant(-1, end.dtype))
-            unit = tf.not_equal(begin.flat_values, tf.concat([none, end[:, :-1]], 1).flat_values)
+            before = tf.concat([none, end], axis=1)[:, :-1]
+            unit = tf.not_equal(begin.flat_values, before.flat_values)
         else:
             unit = tf.logical_not(tf.gather(self._continues, ids.flat_values))
         return Pieces(
