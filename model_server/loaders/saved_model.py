@@ -5,16 +5,17 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from model_server.batching.graph import BatchingGraph
 from model_server.batching.parameters import Batching
-from model_server.errors import StatusError
+from model_server.errors import FailedPreconditionError, StatusError
 from model_server.metrics import Metrics
 from model_server.runtime import session
 from model_server.runtime.options import SessionOptions
-from model_server.servable import Graph, Servable, parse_signatures
+from model_server.servable import Graph, Servable, Signature, parse_signatures
 from model_server.warmup import WarmUp
 
 # A load has time: its thread leaves the processors to requests.
@@ -47,6 +48,7 @@ class SavedModelLoader:
             if parameters is not None:
                 graph = BatchingGraph(loaded, parameters, self.metrics)
             definitions, signatures = parse_signatures(loaded.signatures)
+            _check_variables(loaded, signatures.values())
             servable = Servable(
                 name=name,
                 version=version,
@@ -62,6 +64,22 @@ class SavedModelLoader:
             _close(loaded)
             raise
         return servable
+
+
+def _check_variables(loaded: session.Session, signatures: Iterable[Signature]) -> None:
+    """Refuse at load what TF Serving would load, and then answer with FAILED_PRECONDITION.
+
+    Such a model may work in Python, whose loader restores what the session's init op does not.
+    """
+    fetches = [name for signature in signatures for name in signature.outputs.values()]
+    unset = sorted(loaded.unset_variables(fetches))
+    if unset:
+        named = ", ".join(unset[:3]) + (", ..." if len(unset) > 3 else "")
+        raise FailedPreconditionError(
+            f"{len(unset)} variable(s) hold no value after loading in a session, so TF Serving "
+            f"could not run the signatures that read them: {named}. Export the model so that its "
+            "restore or init op fills every variable (raw tf.Variables tracked by the module)"
+        )
 
 
 def _close(loaded: session.Session) -> None:

@@ -56,6 +56,15 @@ _SHORT = {
     "TF_SetConfig": (None, [c_void_p, c_char_p, c_size_t, c_void_p]),
     "TF_GraphOperationByName": (c_void_p, [c_void_p, c_char_p]),
     "TF_OperationNumOutputs": (c_int, [c_void_p]),
+    "TF_OperationName": (c_char_p, [c_void_p]),
+    "TF_OperationOpType": (c_char_p, [c_void_p]),
+    "TF_OperationNumInputs": (c_int, [c_void_p]),
+    "TF_OperationInput": (Output, [Output]),
+    "TF_OperationNumControlInputs": (c_int, [c_void_p]),
+    "TF_OperationGetControlInputs": (c_int, [c_void_p, POINTER(c_void_p), c_int]),
+    "TF_NewOperation": (c_void_p, [c_void_p, c_char_p, c_char_p]),
+    "TF_AddInput": (None, [c_void_p, Output]),
+    "TF_FinishOperation": (c_void_p, [c_void_p, c_void_p]),
 }
 _LONG = {
     "TF_LoadLibrary": (c_void_p, [c_char_p, c_void_p]),

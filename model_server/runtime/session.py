@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from model_server.errors import NotFoundError, StatusError, UnimplementedError
 from model_server.runtime.library import Output, Status, library
 from model_server.runtime.options import SessionOptions, new_session_options, run_options
 from model_server.runtime.tensor import Tensor, adopt
+from model_server.runtime.variables import add_questions
 from model_server.runtime.wire import length_delimited
 
 _SIGNATURE_DEF = 5  # its field number in MetaGraphDef
@@ -71,14 +72,17 @@ class Session:
             plan = _Plan(self._outputs(names, "fed"), self._outputs(fetches, "fetched"))
             if len(self._plans) < _MAX_PLANS:
                 self._plans[key] = plan
-        values = (ctypes.c_void_p * len(feeds))(*[tensor.owner.pointer for _, tensor in feeds])
-        results = (ctypes.c_void_p * len(fetches))()
+        return self._run(plan, [tensor for _, tensor in feeds], timeout_ms)
+
+    def _run(self, plan: _Plan, fed: Sequence[Tensor], timeout_ms: int | None) -> list[Tensor]:
+        values = (ctypes.c_void_p * len(fed))(*[tensor.owner.pointer for tensor in fed])
+        results = (ctypes.c_void_p * len(plan.fetches))()
         tf = library()
         options = None
         quick = (
             not self._loops
             and plan.seconds < _QUICK_SECONDS
-            and sum([tensor.size for _, tensor in feeds]) <= _SMALL_ELEMENTS
+            and sum([tensor.size for tensor in fed]) <= _SMALL_ELEMENTS
         )
         if quick or timeout_ms is not None:
             text = run_options(timeout_ms, in_caller=quick)
@@ -91,10 +95,10 @@ class Session:
                     options,
                     plan.feeds,
                     values,
-                    len(feeds),
+                    len(fed),
                     plan.fetches,
                     results,
-                    len(fetches),
+                    len(plan.fetches),
                     None,
                     0,
                     None,
@@ -105,6 +109,21 @@ class Session:
             if options is not None:
                 tf.TF_DeleteBuffer(options)
         return [adopt(pointer) for pointer in results]
+
+    def unset_variables(self, fetches: Iterable[str]) -> list[str]:
+        """The variables that these tensors depend on and that hold no value.
+
+        Call it before the session is used: it adds operations to the graph.
+        """
+        questions = add_questions(self._graph, fetches)
+        if not questions:
+            return []
+        asked = (Output * len(questions))(*questions.values())
+        plan = _Plan((Output * 0)(), asked)
+        answers = self._run(plan, [], None)
+        return [
+            name for name, answer in zip(questions, answers, strict=True) if not answer.memory()[0]
+        ]
 
     def close(self) -> None:
         """Give the memory back. The session must not be running."""

@@ -224,10 +224,18 @@ def test_the_method_name_is_checked_when_asked(half, api, refused, models, start
     assert server.call(PREDICT, api.predict("half", X)).outputs
 
 
-def test_a_variable_left_uninitialised_is_refused(models, start, api, refused):
-    server = start("--model_name=u", f"--model_base_path={models}/uninitialised")
-    with refused("FAILED_PRECONDITION", ""):
-        server.call(PREDICT, api.predict("u", {"x": [1.0]}))
+def test_a_variable_that_a_session_leaves_unset_is_refused_when_loading(start, models):
+    server = start(
+        "--model_name=u",
+        f"--model_base_path={models}/uninitialised",
+        "--max_num_load_retries=0",
+        ready=False,
+    )
+    assert server.process.wait(60) == 255
+    assert (
+        "due to error: FAILED_PRECONDITION: 1 variable(s) hold no value after loading in a session"
+        in server.process.stdout.read()
+    )
 
 
 def test_metadata_lists_every_signature(half, classic, api):
