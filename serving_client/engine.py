@@ -51,7 +51,12 @@ class Engine:
         code = "OK"
         value: T | None = None
         try:
-            await self._enter(attempts, started)
+            if not await self._transport.acquire(attempts.timeout(started)):
+                raise ResourceExhaustedError(
+                    f"all {config.max_in_flight} calls in flight (max_in_flight) stayed busy "
+                    "until the deadline",
+                    retryable=False,
+                )
             try:
                 reply = await self._attempt_until_done(call, attempts, trace)
             finally:
@@ -82,14 +87,6 @@ class Engine:
                     code=code,
                 )
                 notify(config.hooks, record)
-
-    async def _enter(self, attempts: Attempts, now: float) -> None:
-        if not await self._transport.acquire(attempts.timeout(now)):
-            raise ResourceExhaustedError(
-                f"all {self._config.max_in_flight} calls in flight (max_in_flight) stayed busy "
-                "until the deadline",
-                retryable=False,
-            )
 
     async def _attempt_until_done(
         self, call: Call[Any], attempts: Attempts, trace: _Trace

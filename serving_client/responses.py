@@ -22,9 +22,10 @@ def prediction(response: Any) -> Prediction:
     """Read a PredictResponse."""
     spec = response.model_spec
     outputs = {}
-    for name, proto in response.outputs.items():
+    found = response.outputs
+    for name in found:
         try:
-            outputs[name] = tensors.from_proto(proto)
+            outputs[name] = tensors.from_proto(found[name])
         except TensorError as error:
             raise ResponseError(f"output {name!r}: {error.message}") from error
     return Prediction(

@@ -7,6 +7,7 @@ are the classes of `serving_client.protos`. All are unary.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from serving_client import protos
@@ -21,7 +22,7 @@ class Method:
     request: Any
     response: Any
 
-    @property
+    @cached_property
     def path(self) -> str:
         """The path on the wire, `/service/name`."""
         return f"/{self.service}/{self.name}"

@@ -196,7 +196,9 @@ def _content(content: bytes, count: int, wire: WireType) -> Array:
 
 def _typed(proto: Any, count: int, wire: WireType, max_expanded_bytes: int) -> Array:
     values = typed_values.read(proto, wire)
-    if len(values) >= count:
+    if len(values) == count:  # the usual case, quickly
+        return values
+    if len(values) > count:
         return values[:count]
     _check_expansion(count * wire.numpy.itemsize, max_expanded_bytes)
     if not len(values):
@@ -287,8 +289,10 @@ def _strings_from_proto(proto: Any, count: int, max_expanded_bytes: int) -> Arra
         array[:] = _string_list(proto.tensor_content, count)
         return array
     values = typed_values.read_strings(proto)
-    if len(values) >= count:
-        return values[:count] if len(values) > count else values
+    if len(values) == count:
+        return values
+    if len(values) > count:
+        return values[:count]
     _check_expansion(count * 8, max_expanded_bytes)
     filled: Array = np.full(count, values[-1] if len(values) else b"", dtype=object)
     filled[: len(values)] = values

@@ -30,7 +30,7 @@ def read(proto: Any, wire: WireType) -> Array:
     values = _stored(proto, wire) if _FIELDS_ARE_ARRAYS else _unpacked(proto, wire)
     if wire.field == "half_val":
         return values.astype("<u2").view(wire.raw)
-    return values.astype(wire.raw, copy=False)
+    return values if values.dtype == wire.raw else values.astype(wire.raw)
 
 
 def read_strings(proto: Any) -> Array:
