@@ -51,7 +51,13 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--compare", nargs=2, metavar=("A", "B"), help="run B beside run A")
     review.add_argument("--output", type=Path, metavar="FILE", help="where the page goes")
     review.set_defaults(command=_review)
-    for command in (imports, run, runs, review):
+    compiles = commands.add_parser("compile", help="the pipeline as a spec for an orchestrator")
+    compiles.add_argument("--runner", choices=["kubeflow"], required=True)
+    compiles.add_argument(
+        "--output", type=Path, metavar="FILE", help="YAML or JSON (default: NAME-kubeflow.yaml)"
+    )
+    compiles.set_defaults(command=_compile)
+    for command in (imports, run, runs, review, compiles):
         command.add_argument("--config", type=Path, required=True, help="the model's YAML file")
         command.add_argument(
             "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key"
@@ -60,14 +66,15 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _import(arguments: argparse.Namespace) -> int:
-    from tfx_pipeline import config, show
+    from tfx_pipeline import config
+    from tfx_pipeline.dataset import report
     from tfx_pipeline.dataset.importing import import_span
 
     loaded = config.load(arguments.config, arguments.set)
     if arguments.data:
         data = loaded.data.model_copy(update={"files": _files(arguments.data)})
         loaded = loaded.model_copy(update={"data": data})
-    print(show.import_report(import_span(loaded, arguments.span)))
+    print(report.as_text(import_span(loaded, arguments.span)))
     return 0
 
 
@@ -113,6 +120,19 @@ def _review(arguments: argparse.Namespace) -> int:
     loaded = config.load(arguments.config, arguments.set)
     compared = arguments.compare or (None, arguments.run)
     print(write_review(loaded, compared[1], compared[0], arguments.output))
+    return 0
+
+
+def _compile(arguments: argparse.Namespace) -> int:
+    from tfx_pipeline import config
+
+    loaded = config.load(arguments.config, arguments.set)
+    output = arguments.output or Path(f"{loaded.name}-kubeflow.yaml")
+    if output.suffix not in (".yaml", ".yml", ".json"):
+        raise ConfigError(f"--output {output}: name a .yaml or a .json file")
+    from tfx_pipeline.kubeflow import compile_pipeline
+
+    print(compile_pipeline(loaded, output))
     return 0
 
 

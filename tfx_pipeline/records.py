@@ -44,7 +44,7 @@ class LabelledEvent:
     event_time: int | None
     text: str
     label: str | float | tuple[str, ...]
-    tokens: tuple[str, ...] = ()
     weight: float | None = None
     features: Mapping[str, str] = field(default_factory=dict)
     given_split: str | None = None
+    tokens: tuple[str, ...] = ()

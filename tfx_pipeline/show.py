@@ -1,4 +1,4 @@
-"""Outcomes and import reports as text for a terminal."""
+"""Outcomes as text for a terminal."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tfx_pipeline import features
-from tfx_pipeline.config import SPLITS
 from tfx_pipeline.outcome import read_outcome
 
 if TYPE_CHECKING:
     from tfx_pipeline.config import PipelineConfig
-    from tfx_pipeline.dataset.importing import ImportReport
     from tfx_pipeline.lineage import RecordedRun
 
 _COLUMNS = {
@@ -20,25 +18,6 @@ _COLUMNS = {
     "regression": ("pearson", "spearman", "rmse"),
     "token": ("entity_f1", "entity_precision", "entity_recall"),
 }
-
-
-def import_report(report: ImportReport) -> str:
-    """Say what an import wrote, what it dropped, and what is odd."""
-    split = report.split
-    lines = [f"wrote {report.span} (split rule: {split.rule})"]
-    for name in SPLITS:
-        counts = sorted(report.labels[name].items(), key=lambda item: -item[1])
-        shown = ", ".join(f"{label} {count}" for label, count in counts[:6])
-        more = f", and {len(counts) - 6} more labels" if len(counts) > 6 else ""
-        dropped = split.dropped[name]
-        note = f"; {dropped} dropped, their text stands in an earlier split" if dropped else ""
-        lines.append(f"  {name:5} {len(split.events[name]):>7} events: {shown}{more}{note}")
-    if report.rejected:
-        lines.append(f"  {len(report.rejected)} rows rejected: {report.span / 'rejected.jsonl'}")
-    if report.unseen_labels:
-        shown = ", ".join(report.unseen_labels[:10])
-        lines.append(f"  labels that training never sees: {shown}")
-    return "\n".join(lines)
 
 
 def scorecard_table(card: dict[str, Any]) -> str:

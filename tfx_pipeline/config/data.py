@@ -19,12 +19,12 @@ class FormatConfig(Frozen):
     `json` is one object a line; `csv` any delimiter, with a header row unless `columns` names the
     columns, and `"` is a letter like others with `quotes: false`; `conll` one token a line with
     blank lines between texts, its columns parted by `delimiter` (white space unless given) and
-    named by `columns` (first the tokens, last the tags unless given).
+    named by `columns` (first the tokens, last the tags unless given); `parquet` by its columns.
     `header` describes a log line as logparser and loghub do: `<Label> <Time> <Level> <Content>`;
     the last field takes the rest of the line.
     """
 
-    kind: Literal["json", "csv", "conll", "header"] = "json"
+    kind: Literal["json", "csv", "conll", "parquet", "header"] = "json"
     delimiter: str | None = Field(default=None, min_length=1, max_length=1)
     quotes: bool = True
     columns: tuple[str, ...] = ()

@@ -57,6 +57,9 @@ def parse_time(text: str, config: TimeConfig) -> int:
 
 def _event(row: Row, config: PipelineConfig, given_split: str | None) -> LabelledEvent:
     data = config.data
+    label = row.fields[data.label].strip()
+    if not label:
+        raise ValueError(f"the label field {data.label!r} is empty")
     tokens: tuple[str, ...] = ()
     if config.task == "token":
         tokens = _tokens(row, data)
@@ -65,9 +68,6 @@ def _event(row: Row, config: PipelineConfig, given_split: str | None) -> Labelle
         text = render(data.text, row.fields)
     if not text.strip():
         raise ValueError("the text is empty")
-    label = row.fields[data.label].strip()
-    if not label:
-        raise ValueError(f"the label field {data.label!r} is empty")
     return LabelledEvent(
         event_id=row.fields[data.event_id] if data.event_id else row.position,
         event_time=_time(row, data),

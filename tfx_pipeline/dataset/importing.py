@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import glob
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tfx_pipeline.config import SPLITS, PipelineConfig
 from tfx_pipeline.dataset.events import label_events
+from tfx_pipeline.dataset.findings import Findings, look
 from tfx_pipeline.dataset.formats import reader
 from tfx_pipeline.dataset.rejected import REJECTED, write_rejected
 from tfx_pipeline.dataset.spans import span_numbers, write_span
@@ -26,15 +26,14 @@ class ImportReport:
     span: Path
     split: Split
     rejected: tuple[RejectedRow, ...]
-    labels: dict[str, dict[str, int]]
-    unseen_labels: tuple[str, ...]
+    findings: Findings
 
 
 def import_span(config: PipelineConfig, number: int | None = None) -> ImportReport:
     """Read `data.files` and write them as the next span, or as span `number`.
 
     Raises:
-        DataError: no file, no events, one class only, an empty split, or the span exists.
+        DataError: no file, no events, one class or value only, an empty split, or the span exists.
         TooManyRejectedError: more than `data.max_rejected` of the rows are bad.
     """
     events: list[LabelledEvent] = []
@@ -47,40 +46,38 @@ def import_span(config: PipelineConfig, number: int | None = None) -> ImportRepo
             (rejected if isinstance(item, RejectedRow) else events).append(item)  # type: ignore[arg-type]
     _check(config, events, rejected)
     split = split_events(events, config.data.split, config.data.duplicates == "drop")
-    labels = {name: dict(_count(split.events[name])) for name in SPLITS}
-    if len(labels["train"]) < 2:
-        raise DataError(
-            f"the train split holds only the label {next(iter(labels['train']))!r}: a model needs "
-            f"two; give more events, or change data.split or data.normal"
-        )
-    unseen = (
-        sorted({*labels["eval"], *labels["test"]} - set(labels["train"]))
-        if config.task != "regression"
-        else []
-    )
+    findings = look(split.events)
+    _check_learnable(config, split, findings)
     number = number if number is not None else max(span_numbers(config.spans_path), default=0) + 1
     summary = {
         "rule": split.rule,
         "events": {name: len(split.events[name]) for name in SPLITS},
         "dropped_duplicates": split.dropped,
         "rejected": len(rejected),
-        "labels": labels,
-        "labels_not_in_train": unseen,
+        **findings.as_json(),
         "sha256": fingerprint.hexdigest(),
     }
     span = write_span(config.spans_path, number, split.events, rejected, summary)
-    return ImportReport(span, split, tuple(rejected), labels, tuple(unseen))
+    return ImportReport(span, split, tuple(rejected), findings)
 
 
-def _count(events: Iterable[LabelledEvent]) -> Counter[str]:
-    """Count the labels: the tags of all tokens for a token task, the values for a regression."""
-    counts: Counter[str] = Counter()
-    for event in events:
-        if isinstance(event.label, tuple):
-            counts.update(event.label)
-        else:
-            counts[f"{event.label:g}" if isinstance(event.label, float) else event.label] += 1
-    return counts
+def _check_learnable(config: PipelineConfig, split: Split, findings: Findings) -> None:
+    """Refuse what no model can learn from: one label, one value, no entity."""
+    if config.task == "regression":
+        values = findings.values["train"]
+        if values.least == values.most:
+            raise DataError(
+                f"all {len(split.events['train'])} training events have the value "
+                f"{values.least:g}: there is nothing to learn; check data.label"
+            )
+        return
+    labels = findings.labels["train"]
+    if len(labels) < 2:
+        what = "tag" if config.task == "token" else "label"
+        raise DataError(
+            f"the train split holds only the {what} {next(iter(labels))!r}: a model needs "
+            f"two; give more events, or change data.split or data.normal"
+        )
 
 
 def _files(config: PipelineConfig) -> Iterator[tuple[Path, str | None]]:

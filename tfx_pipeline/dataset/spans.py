@@ -18,6 +18,7 @@ from tfx_pipeline.errors import DataError
 from tfx_pipeline.records import LabelledEvent, RejectedRow
 
 _SPAN = re.compile(r"span-(\d+)")
+SUMMARY = "import.json"
 _FILE = "events-00000-of-00001.gz"
 
 
@@ -51,7 +52,7 @@ def write_span(
         folder.mkdir(parents=True)
         write_records(folder / _FILE, (_serialized(event) for event in events[split]))
     write_rejected(draft / REJECTED, rejected)
-    (draft / "import.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    (draft / SUMMARY).write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     draft.rename(target)
     return target
 

@@ -1,4 +1,4 @@
-"""Writing TFRecord files without TensorFlow, which takes longer to import than data does.
+"""TFRecord files without TensorFlow, which takes longer to import than data does.
 
 A record is its length (uint64), the masked CRC-32C of the length, the bytes, and the masked
 CRC-32C of the bytes, all little-endian (tensorflow/core/lib/io/record_writer.h).
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import gzip
 import struct
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import google_crc32c
@@ -20,6 +21,28 @@ def write_records(path: Path, records: Iterable[bytes]) -> None:
         for record in records:
             length = struct.pack("<Q", len(record))
             file.write(length + _masked(length) + record + _masked(record))
+
+
+def read_records(path: Path) -> Iterator[bytes]:
+    """Read a TFRecord file, gzip or plain.
+
+    Raises:
+        ValueError: the file is damaged, cut off, or not a TFRecord file.
+    """
+    with path.open("rb") as raw:
+        zipped = raw.read(2) == b"\x1f\x8b"
+    with gzip.open(path) if zipped else path.open("rb") as file:
+        try:
+            while head := file.read(12):
+                length = head[:8]
+                if head[8:] != _masked(length):
+                    raise ValueError("not a TFRecord file, or damaged")
+                record = file.read(struct.unpack("<Q", length)[0])
+                if file.read(4) != _masked(record):
+                    raise ValueError("a record is damaged or cut off")
+                yield record
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise ValueError(f"damaged gzip: {error}") from error
 
 
 def _masked(data: bytes) -> bytes:
