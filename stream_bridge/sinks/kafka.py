@@ -17,7 +17,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from stream_bridge.config.bridge import BridgeConfig
 from stream_bridge.config.kafka import KafkaSink, KafkaSource, KafkaTopic
 from stream_bridge.errors import BridgeError, SinkError
-from stream_bridge.records import DeadLetter, Outcome, Prediction, RawLine
+from stream_bridge.records import DeadLetter, WindowSummary, Written
 from stream_bridge.scoring.failures import Patience
 from stream_bridge.sources.kafka import client, instance_name
 
@@ -83,9 +83,9 @@ class KafkaWriter:
     def __init__(self, config: KafkaTopic):
         self._config = config
         self._messages = _Messages(lambda: _producer(config))
-        self._batch: Sequence[Outcome] | None = None
+        self._batch: Sequence[Written] | None = None
 
-    def write(self, outcomes: Sequence[Outcome], texts: Sequence[bytes]) -> None:
+    def write(self, outcomes: Sequence[Written], texts: Sequence[bytes]) -> None:
         """Returns when the brokers have all of them; raises SinkError.
 
         Called again with the same outcomes it goes on waiting, and sends none a second time
@@ -127,10 +127,12 @@ class KafkaTransaction:
             "transactional.id": transactional_id,
             "transaction.timeout.ms": int(seconds * 1000),
         }
+        self._disturbed = False
         self._producer = self._open()
 
     def _open(self) -> Producer:
-        producer = _producer(self._config, **self._options)
+        producer = _producer(self._config, on_error=self._note, **self._options)
+        self._disturbed = False
         try:
             # Here, before the source is read: it ends what a dead predecessor left open.
             self._until_done(lambda: producer.init_transactions(_ATTEMPT_SECONDS))
@@ -138,32 +140,48 @@ class KafkaTransaction:
             raise SinkError(f"sink {self._config.address}: {error.args[0].str()}") from error
         return producer
 
+    def _note(self, error: KafkaError) -> None:
+        self._disturbed = True
+
     def write(
         self,
-        batches: Mapping[str, tuple[Sequence[Outcome], Sequence[bytes]]],
+        batches: Mapping[str, tuple[Sequence[Written], Sequence[bytes]]],
         offsets: Sequence[Any],
         group: Any,
     ) -> None:
         """Commits outcomes (and their texts) by topic, and offsets, together; or SinkError.
 
-        Raises BridgeError where another bridge has taken over: the pipeline has to start again
-        from the committed offsets.
+        Raises BridgeError where it is not known whether it was committed, or another bridge has
+        taken over: the pipeline has to start again from the committed offsets.
         """
-        producer = self._producer
+        if self._disturbed:
+            self._producer = self._open()
+        producer, committing = self._producer, False
         try:
             producer.begin_transaction()
             for topic, (outcomes, texts) in batches.items():
                 for message in messages_of(topic, outcomes, texts):
                     _produce(producer, message)
+            left = producer.flush(_ATTEMPT_SECONDS)
+            if self._disturbed or left:
+                # librdkafka 2.16 hangs in the next call when a coordinator was away meanwhile.
+                raise SinkError(f"sink {self._config.address}: the brokers are away")
             if offsets:
-                self._until_done(
-                    lambda: producer.send_offsets_to_transaction(
-                        list(offsets), group, _ATTEMPT_SECONDS
-                    )
-                )
+                producer.send_offsets_to_transaction(list(offsets), group, _ATTEMPT_SECONDS)
+            committing = True
             self._until_done(lambda: producer.commit_transaction(_ATTEMPT_SECONDS))
         except KafkaException as error:
-            self._abort(error.args[0])
+            # A new producer ends what is open.
+            self._disturbed = True
+            reason: KafkaError = error.args[0]
+            text = f"sink {self._config.address}: {reason.str()}"
+            unsure = committing and not reason.txn_requires_abort()
+            if unsure or reason.fatal() or reason.code() in _GROUP_CHANGED:
+                raise BridgeError(text) from error
+            raise SinkError(text) from error
+        except SinkError:
+            self._disturbed = True
+            raise
 
     def _until_done(self, step: Callable[[], Any]) -> None:
         """A step whose outcome is open is asked for again, for as long as it takes."""
@@ -180,20 +198,6 @@ class KafkaTransaction:
         error = works()
         if error is not None:
             self._patience.wait_until(works, str(error))
-
-    def _abort(self, error: KafkaError) -> None:
-        text = f"sink {self._config.address}: {error.str()}"
-        try:
-            if not error.fatal():
-                self._until_done(lambda: self._producer.abort_transaction(_ATTEMPT_SECONDS))
-                if error.code() not in _GROUP_CHANGED:
-                    raise SinkError(text)
-        except KafkaException as another:
-            _LOG.warning("%s: %s", self._config.address, another.args[0].str())
-        # Fenced, beyond repair, or its end unknown: a new producer ends what is open, and the
-        # group's offsets tell where to go on.
-        self._producer = self._open()
-        raise BridgeError(text)
 
     def close(self) -> None:
         """Aborts what is open."""
@@ -212,7 +216,14 @@ _GROUP_CHANGED = frozenset(
 )
 
 
-def _producer(config: KafkaTopic, **options: Any) -> Producer:
+def _producer(
+    config: KafkaTopic, on_error: Callable[[KafkaError], None] | None = None, **options: Any
+) -> Producer:
+    def note(error: KafkaError) -> None:
+        _LOG.warning("%s: %s", config.address, error.str())
+        if on_error is not None:
+            on_error(error)
+
     return client(
         config,
         Producer,
@@ -224,7 +235,7 @@ def _producer(config: KafkaTopic, **options: Any) -> Producer:
             **({"message.timeout.ms": 0} if "transactional.id" not in options else {}),
             "message.max.bytes": 16 << 20,
             "retry.backoff.ms": 10,
-            "error_cb": lambda error: _LOG.warning("%s: %s", config.address, error.str()),
+            "error_cb": note,
             **options,
         },
     )
@@ -240,23 +251,25 @@ def _produce(producer: Producer, message: dict[str, Any]) -> None:
 
 
 def messages_of(
-    topic: str, outcomes: Sequence[Prediction | DeadLetter], texts: Sequence[bytes]
+    topic: str, outcomes: Sequence[Written], texts: Sequence[bytes]
 ) -> Iterable[dict[str, Any]]:
     """The messages of outcomes and their texts, with the event's id as a header."""
     for outcome, text in zip(outcomes, texts, strict=True):
-        event, raw = outcome.event, _raw(outcome)
-        name = event.id if event is not None else raw.position
-        key = event.key if event is not None else raw.key
         yield {
             "topic": topic,
             "value": text,
-            "key": name if key is None else key,
-            "headers": {"event_id": name},
+            "key": _key(outcome) or outcome.name,
+            "headers": {"event_id": outcome.name},
         }
 
 
-def _raw(outcome: Prediction | DeadLetter) -> RawLine:
-    return outcome.raw if isinstance(outcome, DeadLetter) else outcome.event.raw
+def _key(outcome: Written) -> str | None:
+    if isinstance(outcome, WindowSummary):
+        return outcome.key
+    event = outcome.event
+    if isinstance(outcome, DeadLetter) and event is None:
+        return outcome.raw.key
+    return None if event is None else event.key
 
 
 class SourceTransaction:
@@ -274,7 +287,7 @@ class SourceTransaction:
         self._transaction = KafkaTransaction(first, name, first.transaction_seconds, patience)
 
     def write(
-        self, batches: Mapping[str, tuple[Sequence[Outcome], Sequence[bytes]]], source: Any
+        self, batches: Mapping[str, tuple[Sequence[Written], Sequence[bytes]]], source: Any
     ) -> None:
         """Commits what the topics take, and how far the source (a `KafkaReader`) was read."""
         position = source.position or {}

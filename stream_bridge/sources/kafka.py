@@ -127,7 +127,7 @@ def _member(config: KafkaSource, instance: str) -> dict[str, Any]:
         "group.id": config.group,
         "group.instance.id": instance,
         "session.timeout.ms": int(config.session_seconds * 1000),
-        "partition.assignment.strategy": "cooperative-sticky",
+        "partition.assignment.strategy": "range",
         "enable.auto.commit": False,
     }
 
@@ -190,6 +190,7 @@ class _Reader:
         self._failure: KafkaError | None = None
         self._ended: set[int] = set()
         self._durable: Position = {}
+        self._torn = False
         self.position: Position | None = position
         self.done = False
         self._consumer: Consumer = client(
@@ -266,7 +267,9 @@ class _Reader:
         ]
 
     def group_metadata(self) -> Any:
-        """Who commits, for a transaction."""
+        """Who commits, for a transaction; raises SourceError where part of it went to others."""
+        if self._torn:
+            raise SourceError(f"partitions of {self._config.topic} went to another bridge")
         return self._consumer.consumer_group_metadata()
 
     def committed(self, position: Position) -> None:
@@ -335,7 +338,7 @@ class KafkaReader(_Reader):
     def _assigned(self, consumer: Consumer, parts: list[TopicPartition]) -> None:
         while True:
             try:
-                return consumer.incremental_assign(begin(consumer, self._config, parts))
+                return consumer.assign(begin(consumer, self._config, parts))
             except (KafkaException, SourceError) as error:
                 _LOG.warning("waiting for the offsets of %s: %s", self._config.topic, error)
                 if self._wake.wait(1.0):
@@ -344,6 +347,11 @@ class KafkaReader(_Reader):
     def _gone(self, consumer: Consumer, parts: list[TopicPartition]) -> None:
         gone = {str(part.partition) for part in parts}
         self._ended -= {part.partition for part in parts}
+        self._torn = self._torn or any(
+            self._durable.get(p) != offset
+            for p, offset in (self.position or {}).items()
+            if p in gone
+        )
         kept = {p: offset for p, offset in (self.position or {}).items() if p not in gone}
         self.position = kept if self.position is not None else None
         self._durable = {p: offset for p, offset in self._durable.items() if p not in gone}
