@@ -98,6 +98,7 @@ def trained(tmp_path_factory, tiny_bert) -> Trained:
     flags += ["--set", f"data.root={folder / 'data'}", "--set", "evaluation.bounds=[]"]
     flags += ["--set", f"pipeline_root={folder / 'pipelines'}"]
     flags += ["--set", f"serving.base_path={folder / 'models'}"]
+    flags += ["--set", "serving.gate.seconds=0.2"]
     anomaly = _anomaly_data(folder, real)
     classification = _classification_data(folder, real)
     commands = [

@@ -6,6 +6,7 @@ PipelineError              base: one line for the user, never a traceback
 │   └── TooManyRejectedError    more bad rows than data.max_rejected allows
 ├── EncoderError           no pretrained weights, or the wrong ones
 ├── RunInProgressError     another run holds this pipeline root
+├── PushRefusedError       a pushed version is not what it should be
 ├── RunNotFoundError       no such run is recorded
 └── RunFailedError         a TFX component failed; its log says why
 """
@@ -35,6 +36,10 @@ class EncoderError(PipelineError):
 
 class RunInProgressError(PipelineError):
     """A second run was started in a pipeline root that is in use."""
+
+
+class PushRefusedError(PipelineError):
+    """A version was not copied whole, not loaded, or answers otherwise; it was taken back."""
 
 
 class RunNotFoundError(PipelineError):

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import dataclass
 
 from tfx import v1 as tfx
+from tfx.dsl.components.base import executor_spec
 from tfx.dsl.components.base.base_component import BaseComponent
 
+from tfx_pipeline import push
 from tfx_pipeline.config import SPLITS, PipelineConfig
 from tfx_pipeline.evaluation import eval_config
 from tfx_pipeline.evaluation.scorecard import Scorecard
+from tfx_pipeline.serving_gate.component import ServingGate
 
 PREPROCESSING_FN = "tfx_pipeline.preprocessing.preprocessing_fn"
 RUN_FN = "tfx_pipeline.training.run_fn.run_fn"
+BEAM_ARGUMENTS = ("--runner=DirectRunner", "--direct_running_mode=in_memory")
 
 
-def build(config: PipelineConfig) -> list[BaseComponent]:
-    """Return the components of a model's pipeline, in the order they run."""
+@dataclass(frozen=True)
+class Places:
+    """Where the components find the spans and push the model: paths or URLs."""
+
+    spans: str
+    push: str
+
+
+def build(config: PipelineConfig, places: Places | None = None) -> list[BaseComponent]:
+    """Return the components of a model's pipeline, in the order they run.
+
+    Without `places` the spans and the base path are where the config has them on this machine.
+    """
+    if places is None:
+        places = Places(str(config.spans_path.resolve()), str(config.push_path.absolute()))
+
     # Spans on disk → Examples of the newest span, with the splits the importer made.
     example_gen = tfx.components.ImportExampleGen(
-        input_base=str(config.spans_path.resolve()),
+        input_base=places.spans,
         input_config=tfx.proto.Input(
             splits=[
                 tfx.proto.Input.Split(name=name, pattern=f"span-{{SPAN}}/{name}/*")
@@ -86,15 +104,28 @@ def build(config: PipelineConfig) -> list[BaseComponent]:
         config=_part(config, "task", "data", "evaluation"),
     )
 
-    # A blessed model → <base_path>/<name>/<version>/.
+    # The blessed model on a real server → the same answers, latency, batching parameters.
+    serving_gate = ServingGate(
+        model=model,
+        scorecard=scorecard.outputs["scorecard"],
+        model_blessing=scorecard.outputs["blessing"],
+        config=_part(config, "task", gate=True),
+    )
+
+    # A model blessed twice → <base_path>/<name>/<version>/, and the server that watches it.
     pusher = tfx.components.Pusher(
         model=model,
         model_blessing=scorecard.outputs["blessing"],
+        infra_blessing=serving_gate.outputs["blessing"],
         push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(
-                base_directory=str(_absolute(config.push_path))
-            )
+            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=places.push)
         ),
+        custom_executor_spec=executor_spec.ExecutorClassSpec(push.Executor),
+        custom_config={
+            "name": config.name,
+            "push": config.serving.push.model_dump_json(),
+            "max_difference": config.serving.gate.max_difference,
+        },
     )
     return [
         example_gen,
@@ -106,23 +137,20 @@ def build(config: PipelineConfig) -> list[BaseComponent]:
         model_resolver,
         *evaluators,
         scorecard,
+        serving_gate,
         pusher,
     ]
 
 
-def _part(config: PipelineConfig, *sections: str) -> str:
+def _part(config: PipelineConfig, *sections: str, gate: bool = False) -> str:
     """Return the sections a component depends on, as JSON.
 
     What a component is given decides whether its cached result still stands: the Transform of
     yesterday serves as long as only the training changes. Where the data lies does not matter,
-    what it holds is in the Examples.
+    what it holds is in the Examples. Only the serving gate depends on its own terms.
     """
+    serving = {"base_path", "push"} | (set() if gate else {"gate"})
     return config.model_dump_json(
-        include={"name": True, **dict.fromkeys(sections, True)},
-        exclude={"data": {"root", "files"}, "serving": {"base_path"}},
+        include={"name": True, **dict.fromkeys([*sections, *["serving"] * gate], True)},
+        exclude={"data": {"root", "files"}, "serving": serving},
     )
-
-
-def _absolute(path: Path) -> Path:
-    """Make a local path absolute, as TF Serving wants base paths to be."""
-    return path.absolute()

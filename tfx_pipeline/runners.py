@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from tfx_pipeline.config import PipelineConfig
+from tfx_pipeline.dataset.foreign import check_newest
 from tfx_pipeline.dataset.spans import span_numbers
 from tfx_pipeline.errors import DataError, RunFailedError, RunInProgressError
 from tfx_pipeline.model.encoder import find_encoder
@@ -39,7 +40,7 @@ def run_local(config: PipelineConfig) -> Run:
     """Run every component here with TFX's LocalDagRunner.
 
     Raises:
-        DataError: there is no span to train on.
+        DataError: there is no span to train on, or it is not one the task can use.
         EncoderError: the encoder's files are not there, or not the pinned ones.
         RunInProgressError: another run uses this pipeline root.
         RunFailedError: a component raised.
@@ -48,6 +49,7 @@ def run_local(config: PipelineConfig) -> Run:
         raise DataError(
             f"{config.spans_path}: no spans; run `tfx-pipeline import` with the same config first"
         )
+    check_newest(config)
     find_encoder(config.encoder)
     config.root.mkdir(parents=True, exist_ok=True)
     run_id = f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:6]}"
@@ -91,7 +93,7 @@ def _run(config: PipelineConfig, narrator: _Narrator) -> Outcome:
             metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
                 str(config.metadata.absolute())
             ),
-            beam_pipeline_args=["--runner=DirectRunner", "--direct_running_mode=in_memory"],
+            beam_pipeline_args=list(pipeline.BEAM_ARGUMENTS),
         )
     )
     narrator.finish()

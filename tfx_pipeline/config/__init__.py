@@ -7,9 +7,10 @@ Every value is frozen and checked on birth; relative paths count from the workin
 from tfx_pipeline.config.data import SPLITS, DataConfig, FormatConfig, SplitConfig, TimeConfig
 from tfx_pipeline.config.encoder import EncoderConfig
 from tfx_pipeline.config.evaluation import EvaluationConfig, MetricBound
+from tfx_pipeline.config.kubeflow import KubeflowConfig
 from tfx_pipeline.config.loading import load
 from tfx_pipeline.config.pipeline import PipelineConfig
-from tfx_pipeline.config.serving import ServingConfig
+from tfx_pipeline.config.serving import GateConfig, PushConfig, ServingConfig
 from tfx_pipeline.config.training import TrainingConfig
 
 __all__ = [
@@ -18,8 +19,11 @@ __all__ = [
     "EncoderConfig",
     "EvaluationConfig",
     "FormatConfig",
+    "GateConfig",
+    "KubeflowConfig",
     "MetricBound",
     "PipelineConfig",
+    "PushConfig",
     "ServingConfig",
     "SplitConfig",
     "TimeConfig",

@@ -12,6 +12,7 @@ from tfx_pipeline.config.base import Frozen
 from tfx_pipeline.config.data import DataConfig
 from tfx_pipeline.config.encoder import EncoderConfig
 from tfx_pipeline.config.evaluation import EvaluationConfig
+from tfx_pipeline.config.kubeflow import KubeflowConfig
 from tfx_pipeline.config.serving import ServingConfig
 from tfx_pipeline.config.training import TrainingConfig
 from tfx_pipeline.text import CleaningRule
@@ -29,6 +30,7 @@ class PipelineConfig(Frozen):
     training: TrainingConfig = TrainingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     serving: ServingConfig = ServingConfig()
+    kubeflow: KubeflowConfig = KubeflowConfig()
 
     @property
     def spans_path(self) -> Path:

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 import tensorflow_text  # noqa: F401 - registers the tokenizer's ops
 
 from tfx_pipeline import features
 from tfx_pipeline.evaluation.baselines import template
 from tfx_pipeline.evaluation.events import Event
-from tfx_pipeline.evaluation.metrics import entities
+from tfx_pipeline.evaluation.outputs import said
 from tfx_pipeline.evaluation.predictions import Row
 
 EXPLAIN = "explain"
 
 _BATCH = 64
 _EXPLAIN_BATCH = 4
-_TOP = 5
 
 
 class Answering:
@@ -44,10 +42,16 @@ class Answering:
                 "text": event.text,
                 "features": event.features,
                 "truth": event.truth,
-                **self._said(answer, event, known),
+                **said(self._card, answer),
+                **self._seen(event, known),
             }
             for event, answer in zip(events, answers, strict=True)
         ]
+
+    def _seen(self, event: Event, known: Collection[str]) -> Row:
+        if self._card["task"] != "anomaly":
+            return {}
+        return {"unseen": template(event.text) not in known}
 
     def explain(self, texts: Sequence[str]) -> list[list[tuple[str, float]]]:
         """Return each text's pieces of text with their attributions; [] without `explain`."""
@@ -70,43 +74,6 @@ class Answering:
             for place, row in enumerate(rows):
                 found[row] = {name: value[place] for name, value in arrays.items()}
         return [found[row] for row in range(len(texts))]
-
-    def _said(self, answer: dict[str, Any], event: Event, known: Collection[str]) -> Row:
-        task = self._card["task"]
-        if task == "regression":
-            return {"predicted": float(answer["value"])}
-        if task == "token":
-            return {"predicted": _entities(answer)}
-        said: Row = {
-            "predicted": answer["label"].decode("utf-8"),
-            "score": round(float(answer["score"]), 6),
-        }
-        if task == "anomaly":
-            return said | {
-                "novelty": round(float(answer["novelty"]), 4),
-                "unseen": template(event.text) not in known,
-            }
-        best = np.argsort(-answer["scores"])[:_TOP]
-        labels = self._card["labels"]
-        return said | {"top": [[labels[i], round(float(answer["scores"][i]), 4)] for i in best]}
-
-
-def _entities(answer: dict[str, Any]) -> list[tuple[str, int, int, float]]:
-    """Join what the model tagged: words in BIO, or whole entities by their type."""
-    length = int(answer["length"])
-    tags = [tag.decode("utf-8") for tag in answer["tag"][:length]]
-    begin, end, score = answer["begin"], answer["end"], answer["score"]
-    if all(tag == "O" or tag[:2] in ("B-", "I-") for tag in tags):
-        return [
-            (
-                kind,
-                int(begin[first]),
-                int(end[last - 1]),
-                round(float(np.mean(score[first:last])), 4),
-            )
-            for kind, first, last in sorted(entities(tags), key=lambda found: found[1])
-        ]
-    return [(tags[i], int(begin[i]), int(end[i]), round(float(score[i]), 4)) for i in range(length)]
 
 
 def _attributions(text: str, answer: dict[str, Any]) -> list[tuple[str, float]]:

@@ -76,7 +76,13 @@ def scorecard_of(
         "systems": systems + [{"system": n, **as_json(dict(v))} for n, v in baselines.items()],
         "intervals": measure.intervals(measured, given, samples),
         "baseline": baseline,
-        "slices": measure.slices(measured, task, candidate.rows, config.evaluation.slices),
+        # A budget of alerts is one for all events, not one for each slice.
+        "slices": measure.slices(
+            measure.measure_of(task, candidate.threshold, None),
+            task,
+            candidate.rows,
+            config.evaluation.slices,
+        ),
         "fairness": measure.fairness(
             task, candidate.rows, candidate.threshold, config.evaluation.fairness
         ),

@@ -26,7 +26,8 @@ from tfx_pipeline.evaluation.figures import Answers, alert_threshold, mistakes, 
 class ScorecardArtifact(Artifact):
     """A directory with `scorecard.json` and the predictions behind it."""
 
-    TYPE_NAME = "Scorecard"
+    # Kubeflow wants custom types to have a namespace.
+    TYPE_NAME = "livebert.Scorecard"
 
 
 @component

@@ -11,10 +11,11 @@ function svg(name, attributes = {}, text = null) {
   return element;
 }
 
-function ticks(low, high, count = 5) {
+function ticks(low, high, whole = false, count = 5) {
   const rough = (high - low) / count || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough);
+  const fit = [1, 2, 5, 10].map((m) => m * power).find((s) => s >= rough);
+  const step = whole ? Math.max(1, Math.round(fit)) : fit;
   const found = [];
   for (let at = Math.ceil(low / step) * step; at <= high + step / 1e6; at += step) found.push(Number(at.toFixed(10)));
   return found;
@@ -25,7 +26,8 @@ function extent(values) {
   return low === high ? [low - 0.5, high + 0.5] : [low, high];
 }
 
-// series: [{name, points: [[x, y], …], dots}]; options: {x, y: [low, high], xLabel, yLabel, diagonal, mark}
+// series: [{name, points: [[x, y], …], dots}]
+// options: {label, title, x, y: [low, high], xLabel, yLabel, wholeX, diagonal, mark}
 function chart(series, options) {
   const [x0, x1] = options.x || extent(series.flatMap((s) => s.points.map((p) => p[0])));
   const [y0, y1] = options.y || extent(series.flatMap((s) => s.points.map((p) => p[1])));
@@ -33,7 +35,7 @@ function chart(series, options) {
   const x = (value) => left + ((value - x0) / (x1 - x0)) * (width - left - right);
   const y = (value) => height - bottom - ((value - y0) / (y1 - y0)) * (height - top - bottom);
   const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": options.label });
-  for (const at of ticks(x0, x1)) {
+  for (const at of ticks(x0, x1, options.wholeX)) {
     root.append(svg("line", { class: "axis", x1: x(at), x2: x(at), y1: top, y2: height - bottom }));
     root.append(svg("text", { x: x(at), y: height - bottom + 15, "text-anchor": "middle" }, at));
   }

@@ -1,0 +1,51 @@
+"""Version directories under a base path, on any filesystem that TensorFlow can write."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from tfx.dsl.io import fileio
+from tfx.utils import io_utils
+
+_GRAPH = "saved_model.pb"
+
+
+def versions(base: str) -> list[int]:
+    """Return the versions under a base path, the oldest first."""
+    if not fileio.isdir(base):
+        return []
+    names = (name.rstrip("/") for name in fileio.listdir(base))
+    return sorted(int(name) for name in names if name.isdigit())
+
+
+def next_version(base: str) -> int:
+    """Return a version above all there are: the time in seconds, as TFX's Pusher numbers them."""
+    return max([int(time.time()), *(version + 1 for version in versions(base))])
+
+
+def copy_version(source: str, base: str, version: int) -> str:
+    """Copy a SavedModel to `<base>/<version>/` and return that path.
+
+    The graph comes last: servers take its file as the sign that a version is complete.
+    """
+    destination = os.path.join(base, str(version))  # noqa: PTH118 - may be a URL
+    io_utils.copy_dir(source, destination, deny_regex_patterns=[rf"{_GRAPH}$"])
+    io_utils.copy_file(f"{source}/{_GRAPH}", f"{destination}/{_GRAPH}")
+    return destination
+
+
+def remove_version(base: str, version: int) -> None:
+    """Delete a version, its graph first, so that no server takes up what is half gone."""
+    directory = os.path.join(base, str(version))  # noqa: PTH118 - may be a URL
+    if fileio.exists(f"{directory}/{_GRAPH}"):
+        fileio.remove(f"{directory}/{_GRAPH}")
+    fileio.rmtree(directory)
+
+
+def prune(base: str, keep: int) -> list[int]:
+    """Delete all but the newest `keep` versions and return those that went."""
+    gone = versions(base)[:-keep]
+    for version in gone:
+        remove_version(base, version)
+    return gone
