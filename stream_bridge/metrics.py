@@ -105,6 +105,8 @@ class Snapshot:
       latency_sum: of all latencies, seconds.
       waiting_for: what the stream stands still for, in words; None while it flows.
       last_version: the version that answered last; None before the first.
+      windows: summaries of windows written.
+      too_late: predictions that came too late for their window.
     """
 
     read: int
@@ -118,6 +120,8 @@ class Snapshot:
     latency_sum: float
     waiting_for: str | None
     last_version: int | None
+    windows: int = 0
+    too_late: int = 0
 
 
 class Metrics:
@@ -135,6 +139,7 @@ class Metrics:
         self._commits: deque[tuple[float, int]] = deque()
         self._waits: dict[int, str] = {}
         self._last_version: int | None = None
+        self._windows = self._too_late = 0
         self._started = time.monotonic()
 
     def lines_read(self, lines: int) -> None:
@@ -167,6 +172,16 @@ class Metrics:
             self._open -= lines
             self._counts += counts
             self._commits.append((time.monotonic(), lines))
+
+    def windows_written(self, summaries: int) -> None:
+        """Summaries of windows are durable."""
+        with self._lock:
+            self._windows += summaries
+
+    def came_too_late(self) -> None:
+        """A prediction came too late for its window."""
+        with self._lock:
+            self._too_late += 1
 
     def given_up(self) -> None:
         """What is open will not be finished; it will be read again."""
@@ -202,6 +217,8 @@ class Metrics:
                 latency_sum=self._latency_sum,
                 waiting_for=next(iter(self._waits.values()), None),
                 last_version=self._last_version,
+                windows=self._windows,
+                too_late=self._too_late,
             )
 
 

@@ -112,6 +112,8 @@ def exposition(status: dict[str, Any], snapshot: Snapshot) -> Iterator[str]:
     yield from _histogram(snapshot)
     yield from _single("waiting_lines", "gauge", "Read, not committed.", snapshot.waiting)
     yield from _single("backlog_bytes", "gauge", "Not read.", status["backlog_bytes"])
+    yield from _single("windows_total", "counter", "Summaries of windows.", snapshot.windows)
+    yield from _single("too_late_total", "counter", "Too late for a window.", snapshot.too_late)
     still = int(snapshot.waiting_for is not None)
     yield from _single("standing_still", "gauge", "Waits for a server or sink.", still)
 

@@ -14,7 +14,9 @@ from dataclasses import dataclass, replace
 
 import apache_beam as beam
 from apache_beam.io.iobase import RestrictionProgress, RestrictionTracker
+from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
 from apache_beam.transforms.core import RestrictionProvider
+from apache_beam.utils.timestamp import Timestamp
 
 from stream_bridge.records import RawLine
 from stream_bridge.runtime import Runtime
@@ -105,6 +107,9 @@ class ReadLines(beam.DoFn):
         # Beam binds these two by place: the finalizer has to come first.
         finalizer=beam.DoFn.BundleFinalizerParam,
         tracker=beam.DoFn.RestrictionParam(_Stretches()),  # noqa: B008 - Beam's way
+        watermark=beam.DoFn.WatermarkEstimatorParam(
+            ManualWatermarkEstimator.default_provider()  # noqa: B008
+        ),
     ):
         """Emits RawLine; defers the rest, or ends the source."""
         runtime = Runtime.find(name)
@@ -117,6 +122,10 @@ class ReadLines(beam.DoFn):
             yield from chunk
         position = source.position
         tracker.try_claim(position)
+        # What was yielded is parsed by now: the steps after this one are of the same stage.
+        reached = runtime.clock.advance() if runtime.clock is not None else None
+        if reached is not None:
+            watermark.set_watermark(Timestamp(micros=reached))
         if position != start or lines:
             finalizer.register(lambda: runtime.commit(position, lines))
         else:

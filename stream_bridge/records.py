@@ -247,7 +247,7 @@ class WindowSummary:
       alerts: of them, how many are alerts (repeated ones too).
       quantiles: of the scores, such as ``{"p50": 0.1, "p99": 0.9}``; empty without scores.
       late: of the events, how many came behind the watermark, and still in time.
-      final: no event can join it any more; else a later summary replaces this one.
+      pane: 0 is the first time it is written; a higher one replaces the one before.
     """
 
     key: str
@@ -257,7 +257,7 @@ class WindowSummary:
     alerts: int
     quantiles: dict[str, float]
     late: int
-    final: bool
+    pane: int
 
     @property
     def alert_rate(self) -> float:
@@ -281,7 +281,7 @@ class WindowSummary:
                 "alert_rate": self.alert_rate,
                 "quantiles": self.quantiles,
                 "late": self.late,
-                "final": self.final,
+                "pane": self.pane,
             }
         )
 

@@ -58,6 +58,8 @@ def run(
             # Opened here first: a source that is not there is a clear line, no failed pipeline.
             if runtime.source_at(runtime.committed_position()).done:
                 say(f"nothing new in {config.source.address}; --from-start reads it again")
+            if config.windows is not None and config.engine == "local":
+                say("the local engine's windows fire only when the source ends")
             wait_for_server(runtime)
             # Beam takes seconds to import: only now, when everything that can be said before is.
             from stream_bridge.engines import run_pipeline
@@ -146,6 +148,10 @@ def account(snapshot: Snapshot) -> str:
     if counts.versions:
         versions = ", ".join(f"{v}: {n}" for v, n in sorted(counts.versions.items()))
         text += f"; by version {versions}"
+    if snapshot.windows:
+        text += f"; windows {snapshot.windows}"
+    if snapshot.too_late:
+        text += f"; {snapshot.too_late} too late for their windows"
     if snapshot.handed_back:
         text += f"; {snapshot.handed_back} handed back unfinished, they will be read again"
     return text

@@ -16,6 +16,7 @@ from stream_bridge.config.base import BrokerKeptSource
 from stream_bridge.config.bridge import BridgeConfig
 from stream_bridge.config.kafka import KafkaSource
 from stream_bridge.errors import StateError
+from stream_bridge.event_clock import EventClock
 from stream_bridge.metrics import Counts, Metrics, count
 from stream_bridge.records import Outcome, Prediction
 from stream_bridge.rules import Failures, Rules
@@ -46,6 +47,7 @@ class Runtime:
       rules: what drops events and overrides the model.
       rule_failures: how often a rule or a sink's condition failed on an event.
       shadow: the second model, or None.
+      clock: how far event time has come; None where no window waits for it.
       draining: once set, no more is read; what was read is finished.
       abandon: once set, waiting ends; what is unfinished is handed back.
       input_ended: set when standard input has ended.
@@ -96,6 +98,14 @@ class Runtime:
             config.alert,
             config.review,
             self.rules,
+        )
+        windows = config.windows
+        # The local engine groups once, when the source has ended: nothing is late there, and a
+        # watermark would only make it drop what came before.
+        self.clock = (
+            EventClock(windows.out_of_order_seconds, windows.idle_seconds)
+            if windows and config.engine != "local"
+            else None
         )
         self.in_flight = InFlight(first, config.batching, judge, self.shadow, second)
         self._source: Source | None = None

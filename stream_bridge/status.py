@@ -38,6 +38,8 @@ def describe(
         "rules": dict(counts.ruled),
         "rule_failures": runtime.rule_failures.counts(),
         "shadow": _shadow(runtime),
+        "windows": snapshot.windows,
+        "too_late": snapshot.too_late,
         "waiting": snapshot.waiting,
         "handed_back": snapshot.handed_back,
         "backlog_bytes": runtime.backlog_bytes(),

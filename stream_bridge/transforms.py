@@ -26,11 +26,14 @@ class ParseLines(beam.DoFn):
         runtime = Runtime.find(self._name)
         self._parse = Parser(runtime.config.format, runtime.config.limits)
         self._rules = runtime.rules
+        self._clock = runtime.clock
 
     def process(self, raw):
         """Emits one outcome per line."""
         outcome = self._parse(raw)
         if isinstance(outcome, Event):
+            if self._clock is not None:
+                self._clock.observe(outcome.time)
             rule = self._rules.dropping(outcome)
             if rule is not None:
                 outcome = Dropped(outcome, rule)
@@ -96,3 +99,49 @@ class WriteOutcomes(beam.DoFn):
         """Writes, and waits until it is on disk."""
         self._runtime.write(self._outcomes)
         self._outcomes = []
+
+
+class WriteWindows(beam.DoFn):
+    """Summaries of windows to the sinks that take them; in a stage of its own."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def setup(self):
+        """Finds the runtime."""
+        self._runtime = Runtime.find(self._name)
+
+    def start_bundle(self):
+        """Drops what a failed bundle left; it comes again."""
+        self._summaries = []
+
+    def process(self, summary):
+        """Collects; the sinks are written once per bundle."""
+        self._summaries.append(summary)
+
+    def finish_bundle(self):
+        """Writes, and waits until it is durable."""
+        with self._runtime.noting_failure():
+            self._runtime.sinks.write_windows(self._summaries)
+        self._runtime.metrics.windows_written(len(self._summaries))
+
+
+class CountTooLate(beam.DoFn):
+    """Predictions that came too late for their window: they are written, and counted here."""
+
+    def __init__(self, name):
+        self._name = name
+
+    def setup(self):
+        """Finds the runtime."""
+        self._runtime = Runtime.find(self._name)
+
+    def process(self, prediction):
+        """Counts."""
+        self._runtime.metrics.came_too_late()
+
+
+def reported_watermark(name):
+    """The watermark that the source of a runtime last reported; None before the first event."""
+    clock = Runtime.find(name).clock
+    return clock.watermark if clock is not None else None

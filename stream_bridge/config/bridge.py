@@ -21,7 +21,13 @@ from stream_bridge.config.scoring import (
 )
 from stream_bridge.config.server import ServerConfig
 from stream_bridge.config.sinks import SinkConfig
-from stream_bridge.config.sources import SourceConfig
+from stream_bridge.config.sources import (
+    DeadLettersSource,
+    FileSource,
+    SourceConfig,
+    StdinSource,
+)
+from stream_bridge.config.windows import WindowsConfig
 from stream_bridge.rules import Failures, Rules
 from stream_bridge.sinks.routing import Route
 
@@ -42,6 +48,7 @@ class BridgeConfig(Frozen):
       rules: what drops an event, overrides the model or asks a person.
       review: which predictions a person should look at.
       shadow: a second model beside the first.
+      windows: what is summed up per key over event time.
       failure: what happens when something does not work.
       limits: sizes beyond which a line is a dead letter.
       monitoring: an HTTP endpoint for Prometheus and health checks.
@@ -61,6 +68,7 @@ class BridgeConfig(Frozen):
     rules: tuple[RuleConfig, ...] = ()
     review: ReviewConfig = ReviewConfig()
     shadow: ShadowConfig | None = None
+    windows: WindowsConfig | None = None
     failure: FailureConfig = FailureConfig()
     limits: LimitsConfig = LimitsConfig()
     monitoring: MonitoringConfig = MonitoringConfig()
@@ -77,6 +85,25 @@ class BridgeConfig(Frozen):
         if len(set(places)) != len(places):
             raise ValueError("two sinks have the same address")
         return sinks
+
+    @model_validator(mode="after")
+    def _windows_fire(self) -> BridgeConfig:
+        taking = [name for name, sink in self.sinks.items() if sink.take == "windows"]
+        if self.windows is None:
+            if taking:
+                raise ValueError(
+                    f"sink {taking[0]!r} takes windows, and the key 'windows' is not there"
+                )
+            return self
+        if not taking:
+            raise ValueError("windows: no sink takes windows, so they would be lost")
+        ends = isinstance(self.source, FileSource | StdinSource | DeadLettersSource)
+        if self.engine == "local" and not ends:
+            raise ValueError(
+                "windows: the local engine fires windows only when the source ends, and this one "
+                "does not; choose another engine, or leave the windows out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _rules_compile(self) -> BridgeConfig:

@@ -102,10 +102,13 @@ class Sinks:
         self._together = together
         self._topics: list[tuple[str, Route]] = []
         self._sinks: list[tuple[Route, Writer]] = []
+        self._windows: list[tuple[Route, Writer]] = []
         try:
             for name, config in configs.items():
                 route = Route(name, config, score, failures)
-                if together is not None and name in together.names:
+                if config.take == "windows":
+                    self._windows.append((route, open_writer(name, config)))
+                elif together is not None and name in together.names:
                     self._topics.append((config.topic, route))
                 else:
                     self._sinks.append((route, open_writer(name, config)))
@@ -121,7 +124,34 @@ class Sinks:
         """
         # One text per outcome, however many sinks take it.
         texts = {id(each): each.to_json() for each in outcomes if isinstance(each, _WRITTEN)}
-        for route, writer in self._sinks:
+        self._write(self._sinks, outcomes, texts)
+        if self._together is not None and outcomes:
+            batches = {}
+            for topic, route in self._topics:
+                taken = route.taken(outcomes)
+                batches[topic] = (taken, [texts[id(each)] for each in taken])
+            error = self._try_together(batches, source)
+            if error is not None:
+                self._patience.wait_until(lambda: self._try_together(batches, source), str(error))
+
+    def _try_together(self, batches: dict[str, Any], source: Any) -> SinkError | None:
+        try:
+            self._together.write(batches, source)
+        except SinkError as error:
+            return error
+        return None
+
+    def write_windows(self, summaries: Sequence[WindowSummary]) -> None:
+        """The same for windows. Their sinks take nothing else: the two may be written at once."""
+        self._write(self._windows, summaries, {id(each): each.to_json() for each in summaries})
+
+    def _write(
+        self,
+        sinks: Sequence[tuple[Route, Writer]],
+        outcomes: Sequence[Any],
+        texts: Mapping[int, bytes],
+    ) -> None:
+        for route, writer in sinks:
             taken = route.taken(outcomes)
             lines = [texts[id(each)] for each in taken]
             error = _try(writer, taken, lines)
@@ -129,16 +159,10 @@ class Sinks:
                 self._patience.wait_until(
                     lambda w=writer, t=taken, x=lines: _try(w, t, x), str(error)
                 )
-        if self._together is not None:
-            batches = {}
-            for topic, route in self._topics:
-                taken = route.taken(outcomes)
-                batches[topic] = (taken, [texts[id(each)] for each in taken])
-            self._together.write(batches, source)
 
     def close(self) -> None:
         """Closes all sinks."""
-        for _, writer in self._sinks:
+        for _, writer in (*self._sinks, *self._windows):
             writer.close()
         if self._together is not None:
             self._together.close()

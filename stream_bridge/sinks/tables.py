@@ -117,7 +117,7 @@ _WINDOWS = Table(
         Column("alert_rate", "float", lambda w: w.alert_rate),
         Column("quantiles", "json", lambda w: _json(w.quantiles)),
         Column("late", "int", lambda w: w.late),
-        Column("final", "bool", lambda w: w.final),
+        Column("pane", "int", lambda w: w.pane),
     ),
     ("key", "window_start", "window_end"),
 )

@@ -22,7 +22,7 @@ def dead_letter(position):
 
 
 def window(key, events):
-    return WindowSummary(key, 0, 60_000_000, events, 1, {"p50": 0.25}, 0, True)
+    return WindowSummary(key, 0, 60_000_000, events, 1, {"p50": 0.25}, 0, 0)
 
 
 def texts(outcomes):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.stream_bridge.sink_values import window
+
 DOC = Path(__file__).resolve().parents[2] / "docs" / "events.md"
 
 
@@ -52,6 +54,7 @@ def test_what_is_written_fits_the_schema(bridge, tmp_path, schemas):
     for letter in it.dead:
         check(letter, schemas["DeadLetter"])
     check(it.dead[1]["event"], schemas["Event"])
+    check(json.loads(window("web", 3).to_json()), schemas["WindowSummary"])
     section = DOC.read_text("utf-8").partition("## Status file")[2].partition("\n## ")[0]
     table = re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE)
     documented = {key for cell in table for key in re.findall(r"`(\w+)`", cell)}

@@ -7,6 +7,7 @@ import sys
 import pytest
 import yaml
 
+from stream_bridge.config.sinks import JsonLinesSink
 from stream_bridge.errors import ConfigError, SinkError
 from stream_bridge.replay import replay_config
 from stream_bridge.run import run
@@ -69,11 +70,12 @@ def test_what_cannot_be_selected_is_said(bridge):
 
 
 def test_a_sink_has_one_writer(tmp_path):
-    writer = JsonLinesWriter(tmp_path / "f")
+    sink = JsonLinesSink(address=f"jsonl:{tmp_path}/f")
+    writer = JsonLinesWriter(sink)
     with pytest.raises(SinkError, match="another bridge"):
-        JsonLinesWriter(tmp_path / "f")
+        JsonLinesWriter(sink)
     writer.close()
-    JsonLinesWriter(tmp_path / "f").close()
+    JsonLinesWriter(sink).close()
 
 
 def test_the_command(bridge, tmp_path):
