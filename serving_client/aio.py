@@ -10,12 +10,11 @@ from typing import Any
 
 from serving_client import addresses, bulk
 from serving_client.awaiting import AwaitingTransport
+from serving_client.base_client import BaseClient
 from serving_client.bulk import Row
 from serving_client.calls import Target
-from serving_client.config import ClientConfig, Ejection, Headers, Hedge, Retry, Tls
-from serving_client.hooks import CallHook
+from serving_client.config import ClientConfig
 from serving_client.metadata import ModelMetadata
-from serving_client.operations import Operations
 from serving_client.results import (
     Classification,
     Prediction,
@@ -26,7 +25,7 @@ from serving_client.results import (
 from serving_client.server_config import ServerConfig
 
 
-class AsyncClient:
+class AsyncClient(BaseClient[AwaitingTransport]):
     """`Client` for asyncio: same settings, methods, results and errors. One event loop only.
 
     async with AsyncClient("localhost:8500") as client:
@@ -35,41 +34,15 @@ class AsyncClient:
     Cancelling the task cancels the call on the server as well.
     """
 
-    def __init__(
-        self,
-        address: str | Sequence[str],
-        *,
-        timeout: float = 30.0,
-        retry: Retry = Retry(),  # noqa: B008 - frozen
-        hedge: Hedge | None = None,
-        ejection: Ejection = Ejection(),  # noqa: B008 - frozen
-        max_in_flight: int = 128,
-        tls: Tls | None = None,
-        headers: Headers | None = None,
-        hooks: Sequence[CallHook] = (),
-        check: bool = True,
-        keepalive_seconds: float = 300.0,
-        keepalive_timeout_seconds: float = 20.0,
-    ) -> None:
-        self._config = ClientConfig(
-            addresses=addresses.parse(address),
-            timeout_seconds=timeout,
-            retry=retry,
-            hedge=hedge,
-            ejection=ejection,
-            max_in_flight=max_in_flight,
-            tls=tls,
-            headers={} if headers is None else headers,
-            hooks=tuple(hooks),
-            check=check,
-            keepalive_seconds=keepalive_seconds,
-            keepalive_timeout_seconds=keepalive_timeout_seconds,
-        )
-        self._transport = _transport(self._config)
-        self._operations = Operations(self._config, self._transport)
+    def _open(self, config: ClientConfig) -> AwaitingTransport:
+        # Only what the address needs, as in `client`.
+        if addresses.is_rest(config.addresses):
+            from serving_client.rest_transport import RestAioTransport
 
-    def __repr__(self) -> str:
-        return f"AsyncClient({', '.join(self._config.addresses)!r})"
+            return RestAioTransport(config)
+        from serving_client.grpc_aio_transport import GrpcAioTransport
+
+        return GrpcAioTransport(config)
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -230,14 +203,3 @@ class AsyncClient:
     ) -> bool:
         """See `Client.is_ready`."""
         return await self._operations.is_ready(Target(model, version), timeout)
-
-
-def _transport(config: ClientConfig) -> AwaitingTransport:
-    # Only what the address needs, as in `client`.
-    if addresses.is_rest(config.addresses):
-        from serving_client.rest_transport import RestAioTransport
-
-        return RestAioTransport(config)
-    from serving_client.grpc_aio_transport import GrpcAioTransport
-
-    return GrpcAioTransport(config)

@@ -5,42 +5,24 @@ from __future__ import annotations
 import abc
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from serving_client.blocking import join_addresses
-from serving_client.calls import Call
 from serving_client.config import ClientConfig
 from serving_client.errors import UnavailableError
-from serving_client.transport import Cancellation, Reply
+from serving_client.transport import Cancellation, Transport
 
 T = TypeVar("T")
 
 
-class AwaitingTransport(abc.ABC):
+class AwaitingTransport(Transport):
     """The part of `transport.Transport` that all asyncio transports share."""
 
     needs_metadata = False
 
     def __init__(self, config: ClientConfig) -> None:
         self._slots = asyncio.Semaphore(config.max_in_flight)
-
-    @abc.abstractmethod
-    async def send(
-        self,
-        address: str,
-        call: Call[Any],
-        timeout: float,
-        headers: Mapping[str, str],
-        cancellation: Cancellation | None = None,
-        *,
-        patient: bool = False,
-    ) -> Reply:
-        """One attempt; see `transport.Transport`."""
-
-    @abc.abstractmethod
-    def forget(self, address: str) -> None:
-        """Stop using the connection to an address."""
 
     @abc.abstractmethod
     async def close(self) -> None:

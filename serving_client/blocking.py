@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import abc
 import concurrent.futures
 import contextvars
 import queue
 import socket
-import threading
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from serving_client.calls import Call
 from serving_client.config import ClientConfig
-from serving_client.errors import UnavailableError
-from serving_client.transport import Cancellation, Reply, run
+from serving_client.errors import FailedPreconditionError, UnavailableError
+from serving_client.transport import Cancellation, Transport, run
 
 T = TypeVar("T")
 
 
-class BlockingTransport(abc.ABC):
+class BlockingTransport(Transport):
     """The part of `transport.Transport` that all synchronous transports share."""
 
     needs_metadata = False
@@ -30,26 +27,10 @@ class BlockingTransport(abc.ABC):
         self._slots: queue.SimpleQueue[None] = queue.SimpleQueue()
         for _ in range(config.max_in_flight):
             self._slots.put(None)
-        self._racers: concurrent.futures.ThreadPoolExecutor | None = None
-        self._racers_lock = threading.Lock()
-        self._race_width = 2 * config.max_in_flight
-
-    @abc.abstractmethod
-    async def send(
-        self,
-        address: str,
-        call: Call[Any],
-        timeout: float,
-        headers: Mapping[str, str],
-        cancellation: Cancellation | None = None,
-        *,
-        patient: bool = False,
-    ) -> Reply:
-        """One attempt; see `transport.Transport`."""
-
-    @abc.abstractmethod
-    def forget(self, address: str) -> None:
-        """Close the connection to an address that is no longer used."""
+        # They start no thread before the first use.
+        threads = concurrent.futures.ThreadPoolExecutor
+        self.futures = threads(config.max_in_flight, "serving-client")
+        self._racers = threads(2 * config.max_in_flight, "serving-client-hedge")
 
     async def sleep(self, seconds: float) -> None:
         """Block."""
@@ -82,7 +63,6 @@ class BlockingTransport(abc.ABC):
         after: float,
     ) -> T:
         """Both on threads of their own; see `transport.Transport.race`."""
-        pool = self._pool()
         runners: dict[concurrent.futures.Future[T], Cancellation] = {}
 
         def start(make: Callable[[Cancellation], Coroutine[Any, Any, T] | None]) -> None:
@@ -90,7 +70,12 @@ class BlockingTransport(abc.ABC):
             work = make(cancellation)
             if work is not None:
                 context = contextvars.copy_context()  # a trace goes on in the thread
-                runners[pool.submit(context.run, run, work)] = cancellation
+                try:
+                    runner = self._racers.submit(context.run, run, work)
+                except RuntimeError as error:
+                    work.close()
+                    raise FailedPreconditionError("the client is closed") from error
+                runners[runner] = cancellation
 
         try:
             start(first)
@@ -109,18 +94,9 @@ class BlockingTransport(abc.ABC):
                 if not future.done():
                     cancellation.cancel()
 
-    def _pool(self) -> concurrent.futures.ThreadPoolExecutor:
-        with self._racers_lock:
-            if self._racers is None:
-                self._racers = concurrent.futures.ThreadPoolExecutor(
-                    self._race_width, thread_name_prefix="serving-client-hedge"
-                )
-            return self._racers
-
     def close(self) -> None:
         """Stop the threads of races."""
-        if self._racers is not None:
-            self._racers.shutdown(wait=False, cancel_futures=True)
+        self._racers.shutdown(wait=False, cancel_futures=True)
 
 
 def join_addresses(found: list[Any]) -> tuple[str, ...]:

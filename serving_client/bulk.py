@@ -34,7 +34,7 @@ class Row:
     item: Any
     outputs: dict[str, Any]
     model: str
-    version: int
+    version: int | None
     signature: str
     error: ServingError | None = None
 

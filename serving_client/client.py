@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,13 +11,12 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from serving_client import addresses
+from serving_client.base_client import BaseClient
 from serving_client.blocking import BlockingTransport
 from serving_client.calls import Target
-from serving_client.config import ClientConfig, Ejection, Headers, Hedge, Retry, Tls
+from serving_client.config import ClientConfig
 from serving_client.errors import FailedPreconditionError
-from serving_client.hooks import CallHook
 from serving_client.metadata import ModelMetadata
-from serving_client.operations import Operations
 from serving_client.results import (
     Classification,
     Prediction,
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
     from serving_client.bulk import Row
 
 
-class Client:
+class Client(BaseClient[BlockingTransport]):
     """A client of one TF Serving, or of several that serve the same. Safe across threads.
 
     `address` is `"host:8500"`, several of them, or `"dns:///name:8500"` (`serving_client.addresses`
@@ -43,44 +41,15 @@ class Client:
     in `serving_client.config`. Close it, or use it in a `with` statement.
     """
 
-    def __init__(
-        self,
-        address: str | Sequence[str],
-        *,
-        timeout: float = 30.0,
-        retry: Retry = Retry(),  # noqa: B008 - frozen
-        hedge: Hedge | None = None,
-        ejection: Ejection = Ejection(),  # noqa: B008 - frozen
-        max_in_flight: int = 128,
-        tls: Tls | None = None,
-        headers: Headers | None = None,
-        hooks: Sequence[CallHook] = (),
-        check: bool = True,
-        keepalive_seconds: float = 300.0,
-        keepalive_timeout_seconds: float = 20.0,
-    ) -> None:
-        self._config = ClientConfig(
-            addresses=addresses.parse(address),
-            timeout_seconds=timeout,
-            retry=retry,
-            hedge=hedge,
-            ejection=ejection,
-            max_in_flight=max_in_flight,
-            tls=tls,
-            headers={} if headers is None else headers,
-            hooks=tuple(hooks),
-            check=check,
-            keepalive_seconds=keepalive_seconds,
-            keepalive_timeout_seconds=keepalive_timeout_seconds,
-        )
-        self._transport = _transport(self._config)
-        self._operations = Operations(self._config, self._transport)
-        self._pool: ThreadPoolExecutor | None = None
-        self._lock = threading.Lock()
-        self._closed = False
+    def _open(self, config: ClientConfig) -> BlockingTransport:
+        # Only what the address needs: gRPC takes longer to import than all of this package.
+        if addresses.is_rest(config.addresses):
+            from serving_client.rest_transport import RestTransport
 
-    def __repr__(self) -> str:
-        return f"Client({', '.join(self._config.addresses)!r})"
+            return RestTransport(config)
+        from serving_client.grpc_transport import GrpcTransport
+
+        return GrpcTransport(config)
 
     def __enter__(self) -> Client:
         return self
@@ -95,11 +64,7 @@ class Client:
 
     def close(self) -> None:
         """Close all connections; calls under way are cancelled. May be called twice."""
-        with self._lock:
-            self._closed = True
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
+        self._transport.futures.shutdown(wait=False, cancel_futures=True)
         self._transport.close()
 
     def predict(
@@ -142,16 +107,14 @@ class Client:
         when it starts to run.
         """
         target = Target(model, version, label, signature)
-        with self._lock:
-            if self._closed:
-                raise FailedPreconditionError("the client is closed")
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._config.max_in_flight, "serving-client")
         work = partial(
             self._operations.inference.predict, target, inputs, outputs, timeout, headers
         )
         context = contextvars.copy_context()  # a trace goes on in the thread
-        return self._pool.submit(lambda: context.run(run, work()))
+        try:
+            return self._transport.futures.submit(lambda: context.run(run, work()))
+        except RuntimeError as error:
+            raise FailedPreconditionError("the client is closed") from error
 
     def predict_many(
         self,
@@ -315,14 +278,3 @@ class Client:
     def is_ready(self, model: str, version: int | None = None, *, timeout: float = 1.0) -> bool:
         """Whether `version` of `model` (or any version) answers right now."""
         return run(self._operations.is_ready(Target(model, version), timeout))
-
-
-def _transport(config: ClientConfig) -> BlockingTransport:
-    # Only what the address needs: gRPC takes longer to import than all of this package.
-    if addresses.is_rest(config.addresses):
-        from serving_client.rest_transport import RestTransport
-
-        return RestTransport(config)
-    from serving_client.grpc_transport import GrpcTransport
-
-    return GrpcTransport(config)

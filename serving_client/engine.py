@@ -74,10 +74,11 @@ class Engine:
             raise
         finally:
             if config.hooks:
+                answered: int | None = getattr(value, "version", None)
                 record = CallRecord(
                     method=call.method.name,
                     model=call.model,
-                    version=getattr(value, "version", None) or call.version,
+                    version=call.version if answered is None else answered,
                     signature=call.signature,
                     endpoint=trace.address,
                     attempts=attempts.made,

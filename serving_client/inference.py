@@ -100,7 +100,9 @@ class Inference:
                 raise
             if len(batch) == 1:
                 index, item = batch[0]
-                return [bulk.Row(index, item, {}, target.model, 0, target.signature or "", error)]
+                return [
+                    bulk.Row(index, item, {}, target.model, None, target.signature or "", error)
+                ]
         else:
             return bulk.split(batch, answer)
         half = len(batch) // 2

@@ -40,9 +40,9 @@ class MetadataCache:
             self._current[alias] = found.version
             self._asked_at[alias] = time.monotonic()
 
-    def answered(self, target: Target, version: int) -> None:
+    def answered(self, target: Target, version: int | None) -> None:
         """`version` answered a request to `target`."""
-        if target.version is None and version:
+        if target.version is None and version is not None:
             self._current[(target.model, target.label)] = version
 
     def forget_current(self) -> None:

@@ -18,6 +18,11 @@ from serving_client.results import (
 )
 
 
+def _version(spec: Any) -> int | None:
+    # REST does not tell it; 0 would be wrong, it is a version like any other.
+    return spec.version.value if spec.HasField("version") else None
+
+
 def prediction(response: Any) -> Prediction:
     """Read a PredictResponse."""
     spec = response.model_spec
@@ -28,9 +33,7 @@ def prediction(response: Any) -> Prediction:
             outputs[name] = tensors.from_proto(found[name])
         except TensorError as error:
             raise ResponseError(f"output {name!r}: {error.message}") from error
-    return Prediction(
-        outputs, spec.name, spec.version.value, spec.signature_name or DEFAULT_SIGNATURE
-    )
+    return Prediction(outputs, spec.name, _version(spec), spec.signature_name or DEFAULT_SIGNATURE)
 
 
 def _classes(result: Any) -> tuple[tuple[Class, ...], ...]:
@@ -47,15 +50,13 @@ def _values(result: Any) -> npt.NDArray[Any]:
 def classification(response: Any) -> Classification:
     """Read a ClassificationResponse."""
     spec = response.model_spec
-    return Classification(
-        _classes(response.result), spec.name, spec.version.value, spec.signature_name
-    )
+    return Classification(_classes(response.result), spec.name, _version(spec), spec.signature_name)
 
 
 def regression(response: Any) -> Regression:
     """Read a RegressionResponse."""
     spec = response.model_spec
-    return Regression(_values(response.result), spec.name, spec.version.value, spec.signature_name)
+    return Regression(_values(response.result), spec.name, _version(spec), spec.signature_name)
 
 
 def multi_inference(response: Any) -> tuple[Classification | Regression, ...]:
@@ -63,7 +64,7 @@ def multi_inference(response: Any) -> tuple[Classification | Regression, ...]:
     found: list[Classification | Regression] = []
     for each in response.results:
         spec = each.model_spec
-        who = (spec.name, spec.version.value, spec.signature_name)
+        who = (spec.name, _version(spec), spec.signature_name)
         kind = each.WhichOneof("result")
         if kind == "classification_result":
             found.append(Classification(_classes(each.classification_result), *who))

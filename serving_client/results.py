@@ -22,12 +22,13 @@ class Prediction(Mapping[str, "Array"]):
     """The outputs of Predict by name, and who answered.
 
     `prediction["score"]` is a numpy array; strings are object arrays of bytes, `text("label")`
-    gives them as str. `version` is the version that answered (0 where REST does not tell).
+    gives them as str. `version` is the version that answered, None
+    where the server does not tell it: over REST, unless the call asked for a certain one.
     """
 
     outputs: dict[str, Array]
     model: str
-    version: int
+    version: int | None
     signature: str
 
     def __getitem__(self, name: str) -> Array:
@@ -91,7 +92,7 @@ class Classification:
 
     examples: tuple[tuple[Class, ...], ...]
     model: str
-    version: int
+    version: int | None
     signature: str
 
     def best(self) -> list[Class]:
@@ -105,7 +106,7 @@ class Regression:
 
     values: Array
     model: str
-    version: int
+    version: int | None
     signature: str
 
 

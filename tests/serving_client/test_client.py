@@ -13,6 +13,7 @@ from serving_client import (
     Client,
     DeadlineExceededError,
     FailedPreconditionError,
+    Hedge,
     InputError,
     InvalidArgumentError,
     NotFoundError,
@@ -247,13 +248,15 @@ def test_hooks_see_each_call(server):
     assert (bad.code, bad.version, bad.endpoint) == ("NOT_FOUND", 3, server.address)
 
 
-def test_a_closed_client_says_so(server):
-    client = Client(server.address)
+@pytest.mark.parametrize("hedge", [None, Hedge(after_seconds=5)])
+def test_a_closed_client_says_so(server, hedge):
+    client = Client(server.address, hedge=hedge)
     client.predict("shout", "x")
     client.close()
     client.close()
-    with pytest.raises(FailedPreconditionError, match="closed"):
-        client.predict("shout", "x")
+    for ask in (client.predict, client.submit):
+        with pytest.raises(FailedPreconditionError, match="closed"):
+            ask("shout", "x")
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def rest(rest_server):
 def test_predict(rest, rest_server):
     answer = rest.predict("shout", ["hey", "ünï"])
     assert answer.text("loud") == ["HEY", "üNï"]
-    assert (answer.version, answer.signature) == (0, "serving_default")
+    assert (answer.version, answer.signature) == (None, "serving_default")
     assert rest.predict("shout", "one", version=2).version == 2
     answer = rest.predict("both", [[1, 2], [np.nan, np.inf]])
     assert answer["double"].dtype == np.float32
