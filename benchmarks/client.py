@@ -2,7 +2,7 @@
 """serving_client beside its peers, in one run: `python benchmarks/client.py [--rounds 3]`.
 
 Makes an environment for each library with uv (kept under `--work`, so that a second run is quick),
-starts one local server and prints three tables: import, codec, calls. Nothing is measured at the
+starts one local server and prints three tables: start, codec, calls. Nothing is measured at the
 same time as anything else, rounds go through all libraries in turn, and the best of each is shown.
 """
 
@@ -30,6 +30,20 @@ PEERS: dict[str, tuple[str, list[str]]] = {
     "min-tfs": ("min_tfs_client.requests", ["min-tfs-client", "protobuf<3.21", "numpy<2"]),
     "ovmsclient": ("ovmsclient", ["ovmsclient", "protobuf<3.21", "numpy<2"]),
 }
+# The fewest lines that give something to call with.
+OPEN = {
+    "serving_client": "from serving_client import Client; Client('localhost:1')",
+    "official": (
+        "import grpc, tensorflow; from tensorflow_serving.apis import "
+        "prediction_service_pb2_grpc as api; "
+        "api.PredictionServiceStub(grpc.insecure_channel('localhost:1'))"
+    ),
+    "min-tfs": (
+        "from min_tfs_client.requests import TensorServingClient; "
+        "TensorServingClient('localhost', 1)"
+    ),
+    "ovmsclient": "import ovmsclient; ovmsclient.make_grpc_client('localhost:1')",
+}
 TENSORS = ("string[512]", "f32[512,384]", "i64[64,128]", "half[512,384]")
 
 
@@ -53,10 +67,10 @@ def environment(uv: str, work: Path, name: str) -> Path | None:
     return python
 
 
-def measure_import(python: Path, module: str) -> tuple[float, float]:
-    """Seconds (processor time) and MB of a fresh process that only imports."""
+def measure(python: Path, statement: str) -> tuple[float, float]:
+    """Seconds (processor time) and MB of a fresh process that only runs `statement`."""
     code = (
-        f"import resource, {module};"
+        f"import resource; {statement};"
         "u = resource.getrusage(resource.RUSAGE_SELF);"
         "print(u.ru_utime + u.ru_stime, u.ru_maxrss / 1024)"
     )
@@ -86,18 +100,27 @@ def table(title: str, head: list[str], rows: list[list[str]]) -> None:
         print(f"| {' | '.join(row)} |")
 
 
-def show_imports(pythons: dict[str, Path], rounds: int) -> None:
-    """Import time and memory."""
-    best = {
-        name: min(measure_import(python, PEERS[name][0]) for _ in range(max(rounds, 3)))
-        for name, python in pythons.items()
-    }
-    ours = best["serving_client"][0]
-    rows = [
-        [name, f"{seconds:.2f}", f"{size:.0f}", f"{seconds / ours:.1f}x"]
-        for name, (seconds, size) in best.items()
-    ]
-    table("Import", ["library", "processor s", "MB", "time against ours"], rows)
+def show_start(pythons: dict[str, Path], address: str, rounds: int) -> None:
+    """Import time, and what it takes until there is a client, and until its first answer."""
+    rows = []
+    official: list[float] = []
+    for name in sorted(pythons, key=lambda each: each != "official"):
+        python = pythons[name]
+        steps = [
+            min(measure(python, statement) for _ in range(max(rounds, 3)))
+            for statement in (f"import {PEERS[name][0]}", OPEN[name])
+        ]
+        answers = [worker(python, name, address, "first") for _ in range(max(rounds, 3))]
+        steps.append(min((found["seconds"], found["MB"]) for found in answers))
+        seconds = [step[0] for step in steps]
+        official = official or seconds
+        cells = [
+            f"{mine:.2f} ({theirs / mine:.0f}x)"
+            for mine, theirs in zip(seconds, official, strict=True)
+        ]
+        rows.append([name, *cells, f"{steps[0][1]:.0f}", f"{steps[-1][1]:.0f}"])
+    head = ["library", "import s", "a client s", "a first answer s", "MB imported", "MB answered"]
+    table("Start, processor seconds from nothing (times quicker than official)", head, rows)
 
 
 def show_codec(pythons: dict[str, Path], address: str, rounds: int) -> None:
@@ -125,7 +148,8 @@ def show_codec(pythons: dict[str, Path], address: str, rounds: int) -> None:
 
 def show_calls(pythons: dict[str, Path], address: str, rounds: int) -> None:
     """Calls a second against the same server."""
-    names = {"bare": pythons["serving_client"], **pythons}
+    ours = pythons["serving_client"]
+    names = {"bare": ours, "bare + codec": ours, **pythons}
     best: dict[tuple[str, str], dict[str, float]] = {}
     for _ in range(rounds):
         for name, python in names.items():
@@ -170,7 +194,7 @@ def main() -> int:
         port = server.stdout.readline().strip() if server.stdout else ""
         address = f"127.0.0.1:{port}"
         print(f"{os.cpu_count()} processors, Python {PYTHON}, best of {arguments.rounds} rounds")
-        show_imports(pythons, arguments.rounds)
+        show_start(pythons, address, arguments.rounds)
         show_codec(pythons, address, arguments.rounds)
         show_calls(pythons, address, arguments.rounds)
     finally:

@@ -1,12 +1,14 @@
-"""Measures one client library in its own environment: `python client_worker.py NAME ADDRESS`.
+"""Measures one client library in its own environment: `client_worker.py NAME ADDRESS WHAT`.
 
-Prints one JSON object: microseconds to encode and decode each tensor, and calls a second with p50
-and p99 for 1 and 32 calls in flight. Started by `client.py`; imports nothing but the library.
+Prints one JSON object. WHAT is `codec`: microseconds to encode and decode each tensor; `calls`:
+calls a second with p50 and p99 for 1 and 32 calls in flight; or `first`: what the first answer
+costs from nothing. Started by `client.py`; imports nothing but the library.
 """
 
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import threading
 import time
@@ -77,6 +79,21 @@ class Bare:
         return self._predict(self._payload, timeout=30)
 
 
+class BareCodec(Bare):
+    """The bare call with our encoding before and our decoding behind it, and nothing else."""
+
+    def call(self) -> object:
+        """One Predict, arrays in and out."""
+        from serving_client import protos, tensors
+
+        request = protos.PredictRequest()
+        request.model_spec.name = "bench"
+        tensors.fill(request.inputs["text"], TEXTS)
+        data = self._predict(request.SerializeToString(), timeout=30)
+        outputs = protos.PredictResponse.FromString(data).outputs
+        return {name: tensors.from_proto(outputs[name]) for name in outputs}["score"]
+
+
 class Official:
     """tensorflow-serving-api with TensorFlow's own tensor functions."""
 
@@ -141,8 +158,8 @@ class Ovms:
         return self._client.predict({"text": TEXTS}, "bench")["score"]
 
 
-PEERS = {"serving_client": Ours, "bare": Bare, "official": Official, "min-tfs": MinTfs,
-         "ovmsclient": Ovms}  # fmt: skip
+PEERS = {"serving_client": Ours, "bare": Bare, "bare + codec": BareCodec, "official": Official,
+         "min-tfs": MinTfs, "ovmsclient": Ovms}  # fmt: skip
 TYPED = {"string[512]": "string_val", "f32[512,384]": "float_val", "i64[64,128]": "int64_val",
          "half[512,384]": "half_val"}  # fmt: skip
 
@@ -230,7 +247,11 @@ def main() -> None:
     _, name, address, what = sys.argv
     peer = PEERS[name](address)
     found: dict[str, Any] = {}
-    if what == "codec":
+    if what == "first":
+        peer.call()
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        found = {"seconds": used.ru_utime + used.ru_stime, "MB": used.ru_maxrss / 1024}
+    elif what == "codec":
         found = codec(peer, typed_messages())
     else:
         for _ in range(100):
