@@ -36,8 +36,8 @@ def time_reader(form: str, zone: str) -> Callable[[Any], int]:
     """A function from a field's value to microseconds since the epoch.
 
     Args:
-      form: ``iso``, ``unix`` (seconds, fractions allowed), ``unix_ms``, ``unix_us``, or a
-        ``strptime`` pattern. A pattern without a year takes the current one.
+      form: ``iso``, ``unix`` (seconds, fractions allowed), ``unix_ms``, ``unix_us``, ``syslog``
+        (ISO, or the time of RFC 3164), or a ``strptime`` pattern. A pattern without a year takes the current one.
       zone: IANA name of the zone of times that do not say their own.
 
     The function raises ValueError (or TypeError, OverflowError) where the value is no such time.
@@ -57,6 +57,10 @@ def time_reader(form: str, zone: str) -> Callable[[Any], int]:
         return lambda value: _checked(
             _micros(datetime.fromisoformat(_iso_for_all_pythons(str(value).strip())), tz)
         )
+
+    if form == "syslog":
+        iso, old = time_reader("iso", zone), time_reader("%b %d %H:%M:%S", zone)
+        return lambda value: (iso if str(value)[:1].isdigit() else old)(value)
 
     dated = "%Y" in form or "%y" in form or "%c" in form or "%x" in form or "%G" in form
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 
 from stream_bridge.config.base import Frozen
 from stream_bridge.parsing.header import compile_header
-from stream_bridge.template import compile_template
+from stream_bridge.parsing.own import own_parser
+from stream_bridge.template import compile_template, template_fields
 from stream_bridge.timestamps import time_reader
 
 
@@ -18,7 +19,8 @@ class TimeConfig(Frozen):
 
     Attributes:
       field: the field that holds it.
-      format: ``iso``, ``unix`` (seconds), ``unix_ms``, ``unix_us`` or a strptime pattern.
+      format: ``iso``, ``unix`` (seconds), ``unix_ms``, ``unix_us``, ``syslog`` (of both RFCs) or a
+        strptime pattern.
       zone: the zone of times that do not say their own.
     """
 
@@ -40,12 +42,16 @@ class FormatConfig(Frozen):
     """How a line becomes an event.
 
     Attributes:
-      kind: ``lines`` (one field, ``line``), ``json`` (its keys; dotted paths reach inside) or
-        ``header`` (the names of ``header``).
+      kind: ``lines`` (one field, ``line``), ``json`` (its keys; dotted paths reach inside),
+        ``csv`` (the names of ``columns``), ``syslog`` (see `stream_bridge.parsing.syslog`),
+        ``header`` (the names of ``header``) or ``own`` (what ``parser`` returns).
       header: loghub-style format such as ``<Date> <Time> <Level> <Content>``; the last field
         takes the rest of the line.
+      columns: names of the CSV columns; a line of just these names is no event.
+      delimiter: between CSV columns.
+      parser: ``MODULE:FUNCTION``, from a line's text to a mapping of fields, or None for no event.
       text: template of the model's input, for instance ``{service} {severity} {message}``;
-        default: the whole line, or the header's last field.
+        default: the whole line, the header's last field, or the syslog message.
       id: field of the event id; default: the source position.
       time: where the event time stands; default: when the line was read.
       key: field of the key.
@@ -54,8 +60,11 @@ class FormatConfig(Frozen):
       undecodable: what a line gets that is not in that encoding.
     """
 
-    kind: Literal["lines", "json", "header"] = "lines"
+    kind: Literal["lines", "json", "csv", "syslog", "header", "own"] = "lines"
     header: str | None = None
+    columns: tuple[str, ...] = ()
+    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    parser: str | None = None
     text: str | None = None
     id: str | None = None
     time: TimeConfig | None = None
@@ -88,16 +97,39 @@ class FormatConfig(Frozen):
             compile_header(self.header)
         elif self.header is not None:
             raise ValueError("the key 'header' goes with kind 'header'")
-        if self.kind == "json" and self.text is None:
-            raise ValueError("kind 'json' needs the key 'text', for instance '{message}'")
+        if (self.kind == "csv") != bool(self.columns):
+            raise ValueError("kind 'csv' and the key 'columns' go together")
+        if len(set(self.columns)) != len(self.columns):
+            raise ValueError("columns: a name stands twice")
+        if (self.kind == "own") != (self.parser is not None):
+            raise ValueError("kind 'own' and the key 'parser' go together")
+        if self.parser is not None:
+            own_parser(self.parser)
+        if self.kind in ("json", "csv", "own") and self.text is None:
+            raise ValueError(f"kind {self.kind!r} needs the key 'text', for instance '{{message}}'")
+        if self.kind == "csv":
+            self._columns_are_there()
         return self
+
+    def _columns_are_there(self) -> None:
+        named = [*template_fields(self.text or ""), *self.attributes]
+        named += [each for each in (self.id, self.key, self.time and self.time.field) if each]
+        for name in named:
+            if name not in self.columns:
+                raise ValueError(
+                    f"there is no column {name!r}; there are {', '.join(self.columns)}"
+                )
 
 
 class LimitsConfig(Frozen):
-    """Sizes beyond which a line is a dead letter.
+    """Bounds beyond which a line is a dead letter.
 
     Attributes:
       max_line_bytes: longest line.
+      max_age_seconds: how long an event may have happened before it is read; None: no limit.
+      max_ahead_seconds: how far its time may be ahead of this machine's clock; None: no limit.
     """
 
     max_line_bytes: PositiveInt = 1 << 20
+    max_age_seconds: PositiveFloat | None = None
+    max_ahead_seconds: PositiveFloat | None = None

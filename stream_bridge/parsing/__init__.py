@@ -1,1 +1,1 @@
-"""Lines to events: plain lines, JSON lines, loghub-style headers."""
+"""Lines to events: plain lines, JSON, CSV, syslog, loghub-style headers, a user's own parser."""

@@ -7,8 +7,16 @@ from typing import Any
 
 from stream_bridge.config.format import FormatConfig, LimitsConfig
 from stream_bridge.errors import ParseError
-from stream_bridge.parsing.fields import FieldReader, header_reader, read_json, read_line
+from stream_bridge.parsing.fields import (
+    FieldReader,
+    csv_reader,
+    header_reader,
+    read_json,
+    read_line,
+)
 from stream_bridge.parsing.header import header_names
+from stream_bridge.parsing.own import own_parser
+from stream_bridge.parsing.syslog import read_syslog
 from stream_bridge.records import DeadLetter, Event, RawLine, Skipped
 from stream_bridge.template import as_text, compile_template, field_getter
 from stream_bridge.timestamps import time_reader
@@ -21,6 +29,8 @@ class Parser:
         self._encoding = form.encoding
         self._errors = "strict" if form.undecodable == "dead_letter" else "replace"
         self._limit = limits.max_line_bytes
+        self._oldest = _micros(limits.max_age_seconds)
+        self._newest = _micros(limits.max_ahead_seconds)
         self._fields = _field_reader(form)
         self._text = compile_template(form.text or _default_text(form))
         self._id = field_getter(form.id) if form.id else None
@@ -50,6 +60,8 @@ class Parser:
         if not line or line.isspace():
             return Skipped(raw)
         fields = self._fields(line)
+        if fields is None:
+            return Skipped(raw, "no event")
         try:
             text = self._text(fields)
             event_id = as_text(self._id(fields)) if self._id else raw.position
@@ -59,9 +71,18 @@ class Parser:
             raise ParseError("MISSING_FIELD", reason) from error
         if not event_id:
             raise ParseError("MISSING_FIELD", "the event id is empty")
+        when = self._time(fields) if self._time else raw.arrived
+        if self._oldest is not None and when < raw.arrived - self._oldest:
+            raise ParseError(
+                "LATE", f"the event is {(raw.arrived - when) / 1e6:.0f} s old, over limits.max_age"
+            )
+        if self._newest is not None and when > raw.arrived + self._newest:
+            raise ParseError(
+                "FUTURE", f"the event is {(when - raw.arrived) / 1e6:.0f} s ahead of the clock"
+            )
         return Event(
             id=event_id,
-            time=self._time(fields) if self._time else raw.arrived,
+            time=when,
             text=text,
             key=key,
             source=raw.source,
@@ -80,9 +101,19 @@ class Parser:
         return kept
 
 
+def _micros(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1_000_000)
+
+
 def _field_reader(form: FormatConfig) -> FieldReader:
     if form.kind == "json":
         return read_json
+    if form.kind == "csv":
+        return csv_reader(form.columns, form.delimiter)
+    if form.kind == "syslog":
+        return read_syslog
+    if form.kind == "own":
+        return own_parser(form.parser or "")
     if form.kind == "header":
         return header_reader(form.header or "")
     return read_line
@@ -91,7 +122,7 @@ def _field_reader(form: FormatConfig) -> FieldReader:
 def _default_text(form: FormatConfig) -> str:
     if form.kind == "header":
         return "{" + header_names(form.header or "")[-1] + "}"
-    return "{line}"
+    return "{message}" if form.kind == "syslog" else "{line}"
 
 
 def _time_of(form: FormatConfig) -> Callable[[Mapping[str, Any]], int] | None:

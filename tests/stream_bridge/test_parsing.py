@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from stream_bridge.config.format import FormatConfig, LimitsConfig
 from stream_bridge.parsing.parser import Parser
 from stream_bridge.records import DeadLetter, Event, RawLine, Skipped
-from stream_bridge.timestamps import time_reader, to_iso
+from stream_bridge.timestamps import now, time_reader, to_iso
 
 BGL = "<Label> <Timestamp> <Date> <Node> <Time> <NodeRepeat> <Type> <Component> <Level> <Content>"
 
@@ -119,6 +119,9 @@ def test_times(value, form, zone, iso):
         ({"kind": "header"}, "needs the key 'header'"),
         ({"kind": "header", "header": "<A><B>"}, "two fields touch"),
         ({"text": "no field"}, "names no field"),
+        ({"kind": "csv", "text": "{a}"}, "'csv' and the key 'columns' go together"),
+        ({"kind": "csv", "columns": ["a"], "text": "{b}"}, "no column 'b'; there are a"),
+        ({"kind": "own", "text": "{b}"}, "'own' and the key 'parser' go together"),
         ({"text": "{a} {"}, "braces"),
         ({"time": {"field": "a", "zone": "Mars"}}, "no time zone"),
     ],
@@ -126,3 +129,113 @@ def test_times(value, form, zone, iso):
 def test_a_wrong_format_is_refused(form, message):
     with pytest.raises(ValidationError, match=message):
         FormatConfig(**form)
+
+
+@pytest.mark.parametrize(
+    ("line", "fields"),
+    [
+        (
+            b"<34>1 2003-10-11T22:14:15.003Z mymachine.example.com su - ID47 - "
+            b"\xef\xbb\xbf'su root' failed for lonvick on /dev/pts/8",
+            ("auth", "crit", "mymachine.example.com", "su", None, "ID47",
+             "'su root' failed for lonvick on /dev/pts/8", "2003-10-11T22:14:15.003000Z"),
+        ),
+        (
+            b'<165>1 2003-08-24T05:14:15.000003-07:00 192.0.2.1 evntslog 8710 ID47 '
+            b'[exampleSDID@32473 iut="3" eventSource="Appli\\"c\\]ation"][x@1 class="high"] hello',
+            ("local4", "notice", "192.0.2.1", "evntslog", "8710", "ID47",
+             "hello", "2003-08-24T12:14:15.000003Z"),
+        ),
+        (
+            b"<13>1 2020-01-01T00:00:00Z - - - - -",
+            ("user", "notice", None, None, None, None, "", "2020-01-01T00:00:00.000000Z"),
+        ),
+    ],
+)  # fmt: skip
+def test_syslog_of_rfc_5424(line, fields):
+    names = ("facility", "severity", "host", "app", "procid", "msgid")
+    found = parse(
+        line, kind="syslog", attributes=names, time={"field": "timestamp", "format": "syslog"}
+    )
+    assert (*(found.attributes[name] for name in names), found.text, to_iso(found.time)) == fields
+
+
+def test_structured_data_is_reached_by_dotted_paths():
+    line = b'<165>1 - h a - - [x@1 class="a \\"b\\] c"][y n="1"] hello'
+    found = parse(line, kind="syslog", text="{data.x@1.class}|{data.y.n}|{message}")
+    assert found.text == 'a "b] c|1|hello'
+
+
+def test_syslog_of_rfc_3164():
+    line = b"<34>Oct 11 22:14:15 mymachine sshd[812]: Failed password for root"
+    found = parse(
+        line, kind="syslog", key="host", attributes=["app", "procid", "severity"],
+        time={"field": "timestamp", "format": "syslog", "zone": "America/New_York"},
+    )  # fmt: skip
+    assert found.text == "Failed password for root"
+    assert found.key == "mymachine"
+    assert found.attributes == {"app": "sshd", "procid": "812", "severity": "crit"}
+    assert to_iso(found.time)[4:] == "-10-12T02:14:15.000000Z"
+    untagged = parse(b"<13>Feb  5 17:32:18 10.0.0.99 Use the BFG!", kind="syslog")
+    assert untagged.text == "Use the BFG!"
+
+
+@pytest.mark.parametrize(
+    "line", [b"no priority", b"<192>1 - h a - - - x", b"<1>x", b'<1>1 - h a - - [x y="z] m']
+)
+def test_broken_syslog_says_so(line):
+    assert parse(line, kind="syslog").code == "NO_MATCH"
+
+
+def test_csv_lines_become_text_by_a_template():
+    form = {
+        "kind": "csv",
+        "columns": ["at", "sensor", "celsius"],
+        "text": "sensor {sensor} reads {celsius} degrees",
+        "key": "sensor",
+        "time": {"field": "at", "format": "unix"},
+    }
+    found = parse(b'1700000000,"boiler, left",81.5', **form)
+    assert found.text == "sensor boiler, left reads 81.5 degrees"
+    assert found.key == "boiler, left"
+    assert isinstance(parse(b"at,sensor,celsius", **form), Skipped)
+    assert parse(b"1,2", **form).code == "NO_MATCH"
+    assert parse(b'1,"2,3', **form).code == "NO_MATCH"
+
+
+def test_a_parser_of_ones_own(tmp_path, monkeypatch):
+    (tmp_path / "my_events.py").write_text(
+        "def parse(text):\n"
+        "    return None if text[0] == '#' else dict(p.split('=') for p in text.split())\n"
+        "def lists(text):\n    return [text]\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    form = {"kind": "own", "parser": "my_events:parse", "text": "{a}!"}
+    assert parse(b"a=1 b=2", **form).text == "1!"
+    assert isinstance(parse(b"# comment", **form), Skipped)
+    letter = parse(b"a=1=2", **form)
+    assert letter.code == "NOT_PARSED"
+    assert letter.message.startswith("my_events:parse: ValueError: ")
+    assert parse(b"x", kind="own", parser="my_events:lists", text="{a}").code == "NOT_PARSED"
+    for name, message in [
+        ("my_events", "write MODULE:FUNCTION"),
+        ("my_events:nope", "my_events has no nope"),
+        ("not_there:x", "not_there cannot be imported"),
+    ]:
+        with pytest.raises(ValidationError, match=message):
+            FormatConfig(kind="own", parser=name, text="{a}")
+
+
+def test_late_events_and_those_of_the_future_are_dead_letters():
+    limits = LimitsConfig(max_age_seconds=60, max_ahead_seconds=5)
+    parser = Parser(FormatConfig(kind="json", text="{m}", time={"field": "t"}), limits)
+
+    def outcome(seconds):
+        arrived = now()
+        line = f'{{"m": "x", "t": "{to_iso(arrived + round(seconds * 1e6))}"}}'
+        return parser(RawLine(line.encode(), "in", "in:0", 0.0, arrived))
+
+    assert isinstance(outcome(-59), Event)
+    assert outcome(-61).code == "LATE"
+    assert isinstance(outcome(4), Event)
+    assert outcome(6).code == "FUTURE"
