@@ -257,13 +257,14 @@ class Manager:
                 error.message.replace("\n", " "),
             )
             return
+        # The state first: who reads the log line and asks must find it.
+        harness.report(State.END, error)
         log.error(
             "Servable %s cannot be loaded: %s: %s",
             harness.label,
             error.code,
             error.message.replace("\n", " "),
         )
-        harness.report(State.END, error)
 
     def _unload_one(self, harness: Harness) -> None:
         with self._changed:

@@ -36,7 +36,7 @@ def test_a_template_can_be_set_on_the_command_line(text):
     [
         ("batching.max_event=3", "batching.max_event: there is no such key"),
         ("server.label=stable", "server: give version or label, not both"),
-        ("source.address=kafka://x", "source: address must start with"),
+        ("source.address=carrier://x", "source: address must start with"),
         ("source.poll_seconds=0", "source.poll_seconds: Input should be greater than 0"),
         ("sinks.dead_letters=null", "sinks.dead_letters: "),
         ("format.text={a", "format.text: braces"),
