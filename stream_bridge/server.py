@@ -71,6 +71,16 @@ class ModelServer:
         if time.monotonic() < self._no_card_until.get(version, 0.0):
             return {}
         try:
+            card = self.read_card(version)
+        except ServingError as error:
+            _LOG.info("no card of version %s: %s", version, error)
+            self._no_card_until[version] = time.monotonic() + _CARD_RETRY_SECONDS
+            return {}
+        return card
+
+    def read_card(self, version: int) -> dict[str, Any]:
+        """A version's model card, asked now; empty where it says nothing. Raises ServingError."""
+        try:
             result = self.client.predict(
                 self.config.model,
                 {},
@@ -79,10 +89,9 @@ class ModelServer:
                 timeout=self.config.timeout_seconds,
             )
             card = dict(orjson.loads(result.outputs["card"].flat[0]))
-        except (ServingError, KeyError, IndexError, TypeError, ValueError) as error:
-            _LOG.info("no card of version %s: %s", version, error)
-            self._no_card_until[version] = time.monotonic() + _CARD_RETRY_SECONDS
-            return {}
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            _LOG.info("the card of version %s is no card: %s", version, error)
+            card = {}
         self._cards[version] = card
         return card
 

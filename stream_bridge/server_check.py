@@ -1,4 +1,4 @@
-"""Compares the config with the server: model, version, signature, input, outputs, alert label."""
+"""Compares the config with the server: model, version, signature, outputs, card, second model."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import logging
 from serving_client.errors import NotFoundError, ServingError
 from serving_client.metadata import ModelMetadata, Signature, TensorSpec
 from stream_bridge.config.bridge import BridgeConfig
+from stream_bridge.config.scoring import ShadowConfig
+from stream_bridge.config.server import ServerConfig
 from stream_bridge.errors import Abandoned, MismatchError
 from stream_bridge.runtime import Runtime
 from stream_bridge.scoring.failures import Patience
 from stream_bridge.server import ModelServer
+from stream_bridge.shadow import second_server
 
 _LOG = logging.getLogger(__name__)
 
@@ -21,16 +24,32 @@ class NotReady(Exception):  # noqa: N818 - a state of the server, not shown as a
 
 def check_server(config: BridgeConfig) -> list[str]:
     """What was checked, in lines for people; raises MismatchError with what does not fit."""
-    server = ModelServer(config.server)
+    found = _check_one(config, config.server, "server")
+    if config.shadow is not None:
+        found += [f"shadow: {line}" for line in _check_shadow(config, config.shadow)]
+    return found
+
+
+def _check_one(config: BridgeConfig, wanted: ServerConfig, key: str) -> list[str]:
+    server = ModelServer(wanted)
     try:
         return compare(config, server)
     except (ServingError, NotReady) as error:
         raise MismatchError(
-            f"server.address: {config.server.address} does not answer: {error}; "
+            f"{key}.address: {wanted.address} does not answer: {error}; "
             "start the server, or correct the address"
         ) from error
     finally:
         server.close()
+
+
+def _check_shadow(config: BridgeConfig, shadow: ShadowConfig) -> list[str]:
+    wanted = second_server(shadow, config.server)
+    try:
+        return _check_one(config.model_copy(update={"server": wanted}), wanted, "shadow")
+    except MismatchError as error:
+        text = str(error).removeprefix("shadow.").removeprefix("server.")
+        raise MismatchError(f"shadow.{text}") from error
 
 
 def wait_for_server(runtime: Runtime) -> None:
@@ -51,6 +70,8 @@ def wait_for_server(runtime: Runtime) -> None:
     if error is not None:
         patience = Patience(config.failure, runtime.draining, runtime.metrics.waiting_for)
         patience.wait_until(works, f"{config.server.address}: {error}")
+    if config.shadow is not None and config.shadow.mode == "split":
+        _check_shadow(config, config.shadow)
     if runtime.draining.is_set():
         raise Abandoned("stopped before the first line was read")
 
@@ -74,7 +95,32 @@ def compare(config: BridgeConfig, server: ModelServer) -> list[str]:
         f"outputs: {', '.join(str(spec) for spec in signature.outputs.values())}",
     ]
     _check_outputs(config, signature)
-    return found
+    return found + _check_card(config, metadata, server)
+
+
+def _check_card(config: BridgeConfig, metadata: ModelMetadata, server: ModelServer) -> list[str]:
+    """What the model says of itself; nothing where it has no card, unless the config needs one."""
+    name = f"model {metadata.model} version {metadata.version}"
+    card = server.read_card(metadata.version) if "model_card" in metadata.signatures else {}
+    threshold = card.get("thresholds", {}).get("alert")
+    if config.alert.threshold == "card" and threshold is None:
+        what = "no alert threshold" if card else "no signature model_card"
+        raise MismatchError(f"alert.threshold: {name} has {what}; write a number, or leave it out")
+    labels = card.get("labels") or []
+    by_label = config.alert.threshold is None and config.alert.budget_share is None
+    if labels and by_label and config.alert.label not in labels:
+        _LOG.warning(
+            "alert.label: %s has no label %r (%s): nothing will be an alert",
+            name,
+            config.alert.label,
+            ", ".join(map(str, labels[:10])),
+        )
+    if not card:
+        return ["no model card: only equal texts share an answer of the cache"]
+    text = f"card: task {card.get('task')}, labels {', '.join(map(str, labels[:10])) or 'none'}"
+    if threshold is not None:
+        text += f", alert threshold {threshold:.4f}"
+    return [f"{text}, {len(card.get('text_cleaning', ()))} rules of text cleaning"]
 
 
 def _metadata(config: BridgeConfig, server: ModelServer) -> ModelMetadata:

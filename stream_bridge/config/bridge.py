@@ -9,6 +9,7 @@ from pydantic import PositiveFloat, PositiveInt, field_validator, model_validato
 
 from stream_bridge.config.base import Frozen
 from stream_bridge.config.format import FormatConfig, LimitsConfig
+from stream_bridge.config.memory import MemorySource
 from stream_bridge.config.monitoring import MonitoringConfig
 from stream_bridge.config.rules import RuleConfig
 from stream_bridge.config.scoring import (
@@ -97,7 +98,9 @@ class BridgeConfig(Frozen):
             return self
         if not taking:
             raise ValueError("windows: no sink takes windows, so they would be lost")
-        ends = isinstance(self.source, FileSource | StdinSource | DeadLettersSource)
+        ends = isinstance(
+            self.source, FileSource | StdinSource | DeadLettersSource | MemorySource
+        )
         if self.engine == "local" and not ends:
             raise ValueError(
                 "windows: the local engine fires windows only when the source ends, and this one "

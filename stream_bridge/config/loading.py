@@ -68,7 +68,20 @@ def _first_problem(error: ValidationError) -> str:
     # A mistyped key also makes the right one missing: the typo says more.
     first = min(problems, key=lambda problem: problem["type"] != "extra_forbidden")
     # A union's chosen scheme appears in the place as if it were a key.
-    tags = {"file", "tail", "tcp", "stdin", "dead", "kafka", "jsonl"}
+    tags = {
+        "memory",
+        "parquet",
+        "postgresql",
+        "http",
+        "https",
+        "file",
+        "tail",
+        "tcp",
+        "stdin",
+        "dead",
+        "kafka",
+        "jsonl",
+    }
     place = [str(part) for part in first["loc"]]
     shown = [p for i, p in enumerate(place) if not (p in tags and i in (1, 2) and i > 0)]
     key = ".".join(shown) or "the config"

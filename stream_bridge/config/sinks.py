@@ -11,6 +11,7 @@ from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, fiel
 
 from stream_bridge.config.base import scheme_of
 from stream_bridge.config.kafka import KafkaSink
+from stream_bridge.config.memory import MemorySink
 from stream_bridge.config.routing import Routed
 
 
@@ -104,7 +105,8 @@ SinkConfig = Annotated[
     | Annotated[PostgresSink, Tag("postgresql")]
     | Annotated[WebhookSink, Tag("http")]
     | Annotated[WebhookSink, Tag("https")]
-    | Annotated[KafkaSink, Tag("kafka")],
+    | Annotated[KafkaSink, Tag("kafka")]
+    | Annotated[MemorySink, Tag("memory")],
     Discriminator(
         scheme_of,
         custom_error_type="sink_address",

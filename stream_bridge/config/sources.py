@@ -10,6 +10,7 @@ from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, fiel
 
 from stream_bridge.config.base import Frozen, scheme_of
 from stream_bridge.config.kafka import KafkaSource
+from stream_bridge.config.memory import MemorySource
 from stream_bridge.timestamps import time_reader, to_iso
 
 
@@ -131,6 +132,7 @@ SourceConfig = Annotated[
     | Annotated[TcpSource, Tag("tcp")]
     | Annotated[StdinSource, Tag("stdin")]
     | Annotated[KafkaSource, Tag("kafka")]
+    | Annotated[MemorySource, Tag("memory")]
     | Annotated[DeadLettersSource, Tag("dead")],
     Discriminator(
         scheme_of,

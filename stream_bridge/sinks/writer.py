@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from stream_bridge.config.kafka import KafkaSink
+from stream_bridge.config.memory import MemorySink
 from stream_bridge.config.sinks import (
     JsonLinesSink,
     ParquetSink,
@@ -57,4 +58,8 @@ def open_writer(name: str, config: SinkConfig) -> Writer:
         from stream_bridge.sinks.kafka import KafkaWriter
 
         return KafkaWriter(config)
+    if isinstance(config, MemorySink):
+        from stream_bridge.memory import MemoryWriter
+
+        return MemoryWriter(config.address)
     raise SinkError(f"sink {name}: there is no writer for {config.address}")

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from stream_bridge.config.format import LimitsConfig
 from stream_bridge.config.kafka import KafkaSource
+from stream_bridge.config.memory import MemorySource
 from stream_bridge.config.sources import DeadLettersSource, FileSource, SourceConfig, TailSource
 from stream_bridge.records import RawLine
 from stream_bridge.state import Position, StateDir
@@ -68,6 +69,10 @@ def open_source(
         from stream_bridge.sources.kafka import KafkaReader, instance_name
 
         return KafkaReader(config, limits.max_line_bytes, instance_name(state.path), wake)
+    if isinstance(config, MemorySource):
+        from stream_bridge.memory import MemoryReader
+
+        return MemoryReader(config.address, limits.max_line_bytes, position)
     if isinstance(config, FileSource):
         return FileReader(config.path, limits.max_line_bytes, position)
     if isinstance(config, DeadLettersSource):
