@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "bfloat16", "float16"]
 
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}
 _AMPERE = (8, 0)
 
 
-def resolve(precision: Literal["auto", "float32", "bfloat16"]) -> Precision:
+def resolve(precision: Literal["auto", "float32", "bfloat16", "float16"]) -> Precision:
     """Turn `auto` into bfloat16 where this machine's GPU or CPU computes in it, else float32."""
     if precision != "auto":
         return precision

@@ -23,24 +23,16 @@ def restrict(backbone: Any, rank: int, frozen: int) -> None:
             layer.trainable = False
 
 
-def merge(model: keras.Model) -> None:
-    """Fold the low-rank changes into the kernels they change, so that `get_weights` has no others.
+def merged_weights(model: keras.Model) -> list[Any]:
+    """Return the weights of a model as if it had no low-rank changes, these folded in.
 
-    The answers stay the same. Nothing happens to a model without them.
+    They fit the same model built without `restrict`, and give the same answers.
     """
-    for layer in _layers(model):
-        if getattr(layer, "lora_enabled", False):
-            kernel = keras.ops.convert_to_numpy(layer.kernel)
-            layer.lora_enabled = False
-            # Keras has no public way back from `enable_lora`.
-            layer._tracker.unlock()
-            layer._untrack_variable(layer.lora_kernel_a)
-            layer._untrack_variable(layer.lora_kernel_b)
-            layer.lora_kernel_a = layer.lora_kernel_b = None
-            layer._tracker.lock()
-            layer._kernel.trainable = True
-            layer._kernel.assign(kernel)
-
-
-def _layers(model: keras.Model) -> list[Any]:
-    return [layer for layer in model._flatten_layers() if layer is not model]
+    changed = [layer for layer in model._flatten_layers() if getattr(layer, "lora_enabled", False)]
+    folded = {id(layer._kernel): layer.kernel for layer in changed}
+    changes = {id(part) for layer in changed for part in (layer.lora_kernel_a, layer.lora_kernel_b)}
+    return [
+        keras.ops.convert_to_numpy(folded.get(id(variable), variable))
+        for variable in model.weights
+        if id(variable) not in changes
+    ]

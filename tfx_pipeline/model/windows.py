@@ -40,7 +40,8 @@ class CutWindows(layers.Layer):
         text = tf.repeat(tf.range(tf.shape(counts)[0]), counts)
         number = tf.range(tf.shape(text)[0]) - tf.gather(tf.cumsum(counts, exclusive=True), text)
         sizes = tf.minimum(tf.gather(pieces, text) - number * step, room)
-        places = tf.range(tf.reduce_max(sizes) + 2)[None]
+        # One of several devices may get no text at all.
+        places = tf.range(tf.maximum(tf.reduce_max(sizes), 0) + 2)[None]
         rows = tf.gather(token_ids, text)
         last = tf.shape(token_ids)[1] - 1
         ids = tf.gather(rows, tf.minimum(places + (number * step)[:, None], last), batch_dims=1)

@@ -11,25 +11,25 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from tfx_pipeline import features
+from tfx_pipeline.config import TrainingConfig
 from tfx_pipeline.training.batches import TARGET
+from tfx_pipeline.training.losses import LabelLoss
 from tfx_pipeline.training.task_metrics import EntityF1, Pearson
 
 
-def objective(task: str) -> tuple[keras.losses.Loss, keras.metrics.Metric]:
+def objective(
+    task: str, training: TrainingConfig
+) -> tuple[keras.losses.Loss, keras.metrics.Metric]:
     """Return a task's loss on logits and the metric that is better when higher."""
-    if task == "anomaly":
-        loss: keras.losses.Loss = keras.losses.BinaryCrossentropy(from_logits=True)
-        return loss, keras.metrics.AUC(curve="PR", from_logits=True, name="auc_pr")
     if task == "regression":
         return keras.losses.MeanSquaredError(), Pearson(name="pearson")
+    smoothed = {"smoothing": training.label_smoothing, "focal": training.focal}
+    if task == "anomaly":
+        return LabelLoss(**smoothed), keras.metrics.AUC(curve="PR", from_logits=True, name="auc_pr")
     if task == "classification":
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        return loss, keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        return LabelLoss(**smoothed), keras.metrics.SparseCategoricalAccuracy(name="accuracy")
     # The mean is over the pieces that have a tag, however much padding stands beside them.
-    loss = keras.losses.SparseCategoricalCrossentropy(
-        from_logits=True, reduction="mean_with_sample_weight"
-    )
-    return loss, EntityF1(name="entity_f1")
+    return LabelLoss(**smoothed, reduction="mean_with_sample_weight"), EntityF1(name="entity_f1")
 
 
 def learnable(weights: npt.NDArray[np.float32] | None) -> Callable[..., Any]:

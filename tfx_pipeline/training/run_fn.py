@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,16 +13,13 @@ import numpy.typing as npt
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from tfx_pipeline import card, export, features, precision
+from tfx_pipeline import card, export, features
 from tfx_pipeline.config import PipelineConfig
 from tfx_pipeline.model.calibration import Calibration, fit_calibration
-from tfx_pipeline.model.encoder import Encoder, find_encoder, load_backbone
-from tfx_pipeline.model.heads import build_model
+from tfx_pipeline.model.encoder import find_encoder
 from tfx_pipeline.model.novelty import REFERENCES, choose_references
-from tfx_pipeline.progress import EpochProgress, log
-from tfx_pipeline.training.batches import TARGET, bucket, expand, read_examples
-from tfx_pipeline.training.objective import learnable, objective
-from tfx_pipeline.training.schedule import WarmupLinearDecay
+from tfx_pipeline.training.batches import TARGET, expand, read_examples
+from tfx_pipeline.training.fine_tuning import FineTuning, fingerprint
 from tfx_pipeline.training.scoring import Scored, compiled, score
 
 
@@ -38,7 +37,9 @@ def run_fn(fn_args: Any) -> None:
         # Labels training never showed cannot be learned or judged; the importer counts them.
         evaluation = evaluation.filter(lambda example: example[TARGET] >= 0)
     encoder = find_encoder(config.encoder)
-    model = fine_tune(config, encoder, labels, train, evaluation)
+    checkpoints = checkpoint_folder(fn_args.serving_model_dir, config, train_files)
+    tuning = FineTuning(config, encoder, labels, checkpoints)
+    model = tuning.run(train, evaluation)
 
     run = compiled(model)
     tokens = 4 * config.training.batch_tokens
@@ -72,6 +73,19 @@ def run_fn(fn_args: Any) -> None:
     )
 
 
+def checkpoint_folder(
+    model_path: str, config: PipelineConfig, train_files: Sequence[str]
+) -> Path | None:
+    """Return where a killed training left its state, and where this one keeps its own.
+
+    Each run of the Trainer writes its model into a folder of its own, so the state lies beside
+    them, under a name that changes with the config and the data.
+    """
+    if not config.training.checkpoints:
+        return None
+    return Path(model_path).parents[2] / "checkpoints" / fingerprint(config, train_files)
+
+
 def label_names(config: PipelineConfig, transform: tft.TFTransformOutput) -> tuple[str, ...]:
     """Return the labels in the order of their ids."""
     if config.task == "anomaly":
@@ -83,71 +97,6 @@ def label_names(config: PipelineConfig, transform: tft.TFTransformOutput) -> tup
     if config.task == "token":
         return (features.OUTSIDE, *(f"{side}-{name}" for name in names for side in "BI"))
     return names
-
-
-def fine_tune(
-    config: PipelineConfig,
-    encoder: Encoder,
-    labels: tuple[str, ...],
-    train: tf.data.Dataset,
-    evaluation: tf.data.Dataset,
-) -> keras.Model:
-    """Train with AdamW, warm-up and early stopping; return the weights of the best epoch."""
-    training = config.training
-    policy = "float32" if precision.resolve(training.precision) == "float32" else "mixed_bfloat16"
-    backbone = load_backbone(encoder, policy)
-    model = build_model(backbone, config.task, len(labels), training.dropout, config.encoder)
-    learner = keras.Model(model.input, model.output["logits"])
-
-    weights = class_weights(config, train, len(labels))
-    batches = bucket(train, training.batch_tokens, training.seed).map(learnable(weights))
-    held_out = bucket(evaluation, training.batch_tokens).map(learnable(None))
-    # Which bucket a row falls into does not change, so every epoch has as many batches.
-    steps = sum(1 for _ in batches)
-    batches = batches.apply(tf.data.experimental.assert_cardinality(steps))
-    optimizer = keras.optimizers.AdamW(
-        WarmupLinearDecay(training.learning_rate, steps * training.epochs, training.warmup),
-        weight_decay=training.weight_decay,
-        global_clipnorm=training.clip_norm,
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
-    loss, metric = objective(config.task)
-    learner.compile(optimizer, loss, weighted_metrics=[metric], jit_compile=False)
-    log.info(
-        "  %s, %s, %d batches an epoch, %d epochs at most",
-        encoder.preset,
-        policy,
-        steps,
-        training.epochs,
-    )
-    learner.fit(
-        batches,
-        validation_data=held_out,
-        epochs=training.epochs,
-        verbose=0,
-        callbacks=[
-            keras.callbacks.EarlyStopping(
-                monitor=f"val_{metric.name}",
-                mode="max",
-                patience=training.patience,
-                restore_best_weights=True,
-            ),
-            EpochProgress(training.epochs, steps),
-        ],
-    )
-    return model
-
-
-def class_weights(
-    config: PipelineConfig, train: tf.data.Dataset, classes: int
-) -> npt.NDArray[np.float32] | None:
-    """Return the weight of each class, mean 1 over the training set, or None for no weights."""
-    if config.training.class_weight == "none":
-        return None
-    ids = np.fromiter((e[TARGET] for e in train.as_numpy_iterator()), np.int64)
-    counts = np.maximum(np.bincount(ids, minlength=classes), 1)
-    weights = np.sqrt(len(ids) / (classes * counts))
-    return (weights * len(ids) / (weights * counts).sum()).astype(np.float32)
 
 
 def calibrate(config: PipelineConfig, scored: Scored) -> Calibration:
