@@ -105,6 +105,7 @@ class ModelServer:
         try:
             self._configurator.apply(self._config)
         except StatusError as error:
+            self.stop()  # and the manager has logged why each version failed
             raise StartError(
                 f"{error.code}: {error.message}",
                 "export the model again, remove the version that cannot be loaded, or correct "

@@ -1,17 +1,21 @@
 from __future__ import annotations
 
 import fcntl
+import shutil
 
 import pytest
 
 from tfx_pipeline import runners
 from tfx_pipeline.config import PipelineConfig
+from tfx_pipeline.dataset.spans import SUMMARY
 from tfx_pipeline.errors import DataError, EncoderError, RunInProgressError
 
 
 @pytest.fixture
 def config(tmp_path):
-    (tmp_path / "data" / "m" / "span-1").mkdir(parents=True)
+    span = tmp_path / "data" / "m" / "span-1"
+    span.mkdir(parents=True)
+    (span / SUMMARY).write_text("{}")  # so it counts as one of our own
     return PipelineConfig.model_validate(
         {
             "name": "m",
@@ -31,7 +35,7 @@ def test_a_second_run_in_one_root_is_refused(config):
 
 
 def test_a_run_needs_a_span(config):
-    (config.spans_path / "span-1").rmdir()
+    shutil.rmtree(config.spans_path / "span-1")
     with pytest.raises(DataError, match="run `tfx-pipeline import`"):
         runners.run_local(config)
 
