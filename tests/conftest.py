@@ -95,6 +95,7 @@ def trained(tmp_path_factory, tiny_bert) -> Trained:
     folder = tmp_path_factory.mktemp("trained")
     real = Path(os.environ.get("LIVEBERT_DATA", ROOT.parent / "shared" / "data"))
     flags = ["--set", f"encoder.preset={tiny_bert}", "--set", "training.epochs=1"]
+    flags += ["--set", "training.folds=0"]
     flags += ["--set", f"data.root={folder / 'data'}", "--set", "evaluation.bounds=[]"]
     flags += ["--set", f"pipeline_root={folder / 'pipelines'}"]
     flags += ["--set", f"serving.base_path={folder / 'models'}"]

@@ -43,17 +43,18 @@ def describe(
     labels: Sequence[str],
     calibration: Calibration,
     train_files: Sequence[str],
-    train: Sequence[Mapping[str, Any]],
-    evaluation: Sequence[Mapping[str, Any]],
+    counts: Mapping[str, int],
+    judged: Sequence[tuple[Sequence[Mapping[str, Any]], Sequence[Mapping[str, Any]]]],
     scored: Scored,
 ) -> dict[str, Any]:
     """Return the card as JSON values.
 
-    Its metrics are on the eval split, which also chose epoch and threshold; the test split is
-    the Evaluator's.
+    Its metrics are on the eval split, or on the folds, which also chose epoch and threshold; the
+    test split is the Scorecard's. `judged` are the examples that were seen and held out, once for
+    each fold; a baseline's figure is the mean over them.
     """
     metrics = measure(config.task, labels, calibration, scored)
-    baselines = _baselines(config.task, train, evaluation)
+    baselines = _mean([_baselines(config.task, *pair) for pair in judged])
     card: dict[str, Any] = {
         "name": config.name,
         "task": config.task,
@@ -67,8 +68,8 @@ def describe(
         },
         "data": {
             "fingerprint": _fingerprint(train_files),
-            "train": len(train),
-            "eval": len(evaluation),
+            **counts,
+            "folds": config.training.folds,
         },
         "metrics": as_json(metrics),
         "baselines": {name: as_json(values) for name, values in baselines.items()},
@@ -99,6 +100,19 @@ def measure(
         np.array([len(found) for found in given]),
         np.array([len(found) for found in wanted]),
     )
+
+
+def _mean(found: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, float]]:
+    """Return each baseline's mean figures, over the folds in which it has them."""
+    means: dict[str, dict[str, float]] = {}
+    for name in dict.fromkeys(name for one in found for name in one):
+        rows = [one[name] for one in found if name in one]
+        columns = {metric: [row[metric] for row in rows] for metric in rows[0]}
+        means[name] = {
+            metric: float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+            for metric, values in columns.items()
+        }
+    return means
 
 
 def _entities(ids: npt.NDArray[np.int64], labels: Sequence[str]) -> set[tuple[str, int, int]]:

@@ -58,6 +58,12 @@ class TrainingConfig(Frozen):
     the embeddings. `average` gives the running mean of the weights (`ema`, with `ema_decay` a
     step) or the mean over the epochs from the middle on (`swa`) in place of the last weights.
 
+    Validation: the eval split chooses the epoch, stopping after `patience` epochs without a better
+    one, and the threshold. With `folds` (2 or more) the train and eval splits are parted into that
+    many, each template (the text without its numbers) in one fold alone; epochs and threshold are
+    those that were best on events whose template the model had not seen, and then a model is
+    trained on all of them. It takes `folds` + 1 trainings.
+
     `checkpoints` keeps the state after each epoch, so that a killed training goes on from there.
     """
 
@@ -72,6 +78,7 @@ class TrainingConfig(Frozen):
     freeze_layers: int = Field(default=0, ge=0)
     lora_rank: int = Field(default=0, ge=0)
     patience: int = Field(default=2, ge=1)
+    folds: int = Field(default=0, ge=0, le=20)
     class_weight: Literal["none", "balanced"] = "none"
     template_weight: Literal["none", "root"] = "none"
     focal: float = Field(default=0.0, ge=0)
@@ -89,6 +96,8 @@ class TrainingConfig(Frozen):
 
     @model_validator(mode="after")
     def _fits_together(self) -> TrainingConfig:
+        if self.folds == 1:
+            raise ValueError("folds: two at least, or 0 to choose on the eval split")
         if self.focal and self.label_smoothing:
             raise ValueError("focal and label_smoothing: give one of them")
         if self.average == "ema" and self.accumulate > 1:

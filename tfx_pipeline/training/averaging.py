@@ -40,6 +40,10 @@ class StochasticWeightAverage(keras.callbacks.Callback):
             total += weight
         self.model.set_weights([total / self._count for total in self._sum])
 
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Put the mean in place where no validation did."""
+        self.on_test_begin()
+
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Go on from the weights the last epoch reached."""
         self._epoch = epoch

@@ -47,13 +47,16 @@ class FineTuning:
         train: tf.data.Dataset,
         evaluation: tf.data.Dataset | None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
+        stop_after: int | None = None,
     ) -> keras.Model:
         """Train, and return the model with the weights of the epoch that `evaluation` likes best.
 
-        Without `evaluation` all epochs are trained and the last weights count. On several GPUs
-        each takes its part of every batch.
+        Without `evaluation` all epochs are trained, or `stop_after` of them, and the last weights
+        count; the learning rate falls as if all were. On several GPUs each takes its part of
+        every batch.
         """
         config, training = self.config, self.config.training
+        epochs = stop_after or training.epochs
         policy = _POLICIES[precision.resolve(training.precision)]
         with strategy().scope():
             backbone = load_backbone(self.encoder, policy)
@@ -70,18 +73,18 @@ class FineTuning:
             self.encoder.preset,
             policy,
             steps,
-            training.epochs,
+            epochs,
         )
         held_out = evaluation and bucket(evaluation, training.batch_tokens).map(learnable(None))
         learner.fit(
             batches,
             validation_data=held_out,
-            epochs=training.epochs,
+            epochs=epochs,
             verbose=0,
             callbacks=[
                 *self._keeping(evaluation is not None, metric.name),
                 *callbacks,
-                EpochProgress(training.epochs, steps),
+                EpochProgress(epochs, steps),
             ],
         )
         if training.lora_rank == 0:

@@ -19,6 +19,7 @@ from tfx_pipeline.model.calibration import Calibration, fit_calibration
 from tfx_pipeline.model.encoder import find_encoder
 from tfx_pipeline.model.novelty import REFERENCES, choose_references
 from tfx_pipeline.training.batches import TARGET, expand, read_examples
+from tfx_pipeline.training.cross_validation import cross_validate, folds_of, part
 from tfx_pipeline.training.fine_tuning import FineTuning, fingerprint
 from tfx_pipeline.training.scoring import Scored, compiled, score
 
@@ -30,20 +31,33 @@ def run_fn(fn_args: Any) -> None:
     transform = tft.TFTransformOutput(fn_args.transform_output)
     labels = label_names(config, transform)
     spec = transform.transformed_feature_spec()
-    train_files = expand(fn_args.train_files)
+    train_files, eval_files = expand(fn_args.train_files), expand(fn_args.eval_files)
     train = read_examples(train_files, spec)
-    evaluation = read_examples(expand(fn_args.eval_files), spec)
+    evaluation = read_examples(eval_files, spec)
+    counts = {"train": _count(train), "eval": _count(evaluation)}
     if config.task in ("anomaly", "classification"):
         # Labels training never showed cannot be learned or judged; the importer counts them.
         evaluation = evaluation.filter(lambda example: example[TARGET] >= 0)
+    if config.training.folds:
+        train_files += eval_files
     encoder = find_encoder(config.encoder)
     checkpoints = checkpoint_folder(fn_args.serving_model_dir, config, train_files)
     tuning = FineTuning(config, encoder, labels, checkpoints)
-    model = tuning.run(train, evaluation)
-
-    run = compiled(model)
     tokens = 4 * config.training.batch_tokens
-    scored = score(run, evaluation, tokens)
+    if config.training.folds:
+        train = train.concatenate(evaluation)
+        folds = folds_of(tuning, train)
+        chosen = cross_validate(tuning, train, folds)
+        model = tuning.run(train, None, stop_after=chosen.epochs)
+        run, scored = compiled(model), chosen.scored
+        judged = [
+            (part(train, folds != fold), part(train, folds == fold)) for fold in np.unique(folds)
+        ]
+    else:
+        model = tuning.run(train, evaluation)
+        run = compiled(model)
+        scored = score(run, evaluation, tokens)
+        judged = [(train, evaluation)]
     calibration = calibrate(config, scored)
     references = choose_references(
         _normalised(score(run, _sample(train, config), tokens).pooled),
@@ -55,8 +69,11 @@ def run_fn(fn_args: Any) -> None:
         labels=labels,
         calibration=calibration,
         train_files=train_files,
-        train=list(train.as_numpy_iterator()),
-        evaluation=list(evaluation.as_numpy_iterator()),
+        counts=counts,
+        judged=[
+            (list(seen.as_numpy_iterator()), list(held_out.as_numpy_iterator()))
+            for seen, held_out in judged
+        ],
         scored=scored,
     )
     export.save(
@@ -100,7 +117,7 @@ def label_names(config: PipelineConfig, transform: tft.TFTransformOutput) -> tup
 
 
 def calibrate(config: PipelineConfig, scored: Scored) -> Calibration:
-    """Fit the anomaly score on the eval split; other tasks keep their softmax."""
+    """Fit the anomaly score on events held out of training; other tasks keep their softmax."""
     if config.task != "anomaly":
         return Calibration()
     return fit_calibration(scored.logits[:, 0], scored.targets == 1)
@@ -108,10 +125,14 @@ def calibrate(config: PipelineConfig, scored: Scored) -> Calibration:
 
 def _sample(train: tf.data.Dataset, config: PipelineConfig) -> tf.data.Dataset:
     """Draw the training examples among which the reference embeddings are chosen."""
-    count = sum(1 for _ in train)
+    count = _count(train)
     keep = min(1.0, 2 * REFERENCES / max(count, 1))
     step = math.ceil(1 / keep)
     return train.shard(step, config.training.seed % step)
+
+
+def _count(examples: tf.data.Dataset) -> int:
+    return sum(1 for _ in examples)
 
 
 def _normalised(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,17 @@ class Scored:
     targets: npt.NDArray[Any]
     counts: npt.NDArray[np.int64]
     texts: list[str]
+
+
+def joined(parts: Sequence[Scored]) -> Scored:
+    """Put parts that were scored apart one after the other."""
+    return Scored(
+        *(
+            np.concatenate([getattr(part, name) for part in parts])
+            for name in ("logits", "pooled", "targets", "counts")
+        ),
+        texts=[text for part in parts for text in part.texts],
+    )
 
 
 def compiled(model: keras.Model) -> Callable[[Any], dict[str, tf.Tensor]]:
