@@ -57,6 +57,8 @@ def _parser() -> argparse.ArgumentParser:
         "--output", type=Path, metavar="FILE", help="YAML or JSON (default: NAME-kubeflow.yaml)"
     )
     compiles.set_defaults(command=_compile)
+    keys = commands.add_parser("keys", help="every key of the config, its default and meaning")
+    keys.set_defaults(command=_keys)
     for command in (imports, run, runs, review, compiles):
         command.add_argument("--config", type=Path, required=True, help="the model's YAML file")
         command.add_argument(
@@ -120,6 +122,13 @@ def _review(arguments: argparse.Namespace) -> int:
     loaded = config.load(arguments.config, arguments.set)
     compared = arguments.compare or (None, arguments.run)
     print(write_review(loaded, compared[1], compared[0], arguments.output))
+    return 0
+
+
+def _keys(_: argparse.Namespace) -> int:
+    from tfx_pipeline.config.reference import reference
+
+    print(reference(), end="")
     return 0
 
 

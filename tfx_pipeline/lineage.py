@@ -13,6 +13,10 @@ from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from tfx_pipeline.errors import RunNotFoundError
 
+# What SchemaCheck writes: a list with one line for each change since the last accepted schema.
+SCHEMA_CHANGES = "changes.json"
+
+_RESOLVER = "Resolver"
 _DONE = (mlmd.Execution.COMPLETE, mlmd.Execution.CACHED)
 
 
@@ -84,7 +88,8 @@ def _run(store: Any, context: mlmd.Context) -> RecordedRun:
     executions = sorted(store.get_executions_by_context(context.id), key=lambda found: found.id)
     names = {execution.id: _component(execution) for execution in executions}
     for execution in executions:
-        if execution.last_known_state not in _DONE:
+        # A resolver that finds nothing, as in a first run, is recorded as failed; the run goes on.
+        if execution.last_known_state not in _DONE and names[execution.id] != _RESOLVER:
             stopped_at = names[execution.id]
     events = [
         event

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tfx_pipeline.evaluation import FILE
-from tfx_pipeline.lineage import RecordedRun
+from tfx_pipeline.lineage import SCHEMA_CHANGES, RecordedRun
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def read_outcome(run: RecordedRun) -> Outcome:
     """Read the outcome of a recorded run."""
     made = run.find("Scorecard", "scorecard")
     if run.stopped_at is not None or made is None:
-        return Outcome(False, (f"stopped at {run.stopped_at or 'its start'}",), None, {})
+        return Outcome(False, (_stopped(run),), None, {})
     card = json.loads((made.uri / FILE).read_text("utf-8"))
     why = [*card["verdict"]["why"]]
     for component, output in (("ServingGate", "blessing"), ("Pusher", "pushed_model")):
@@ -54,3 +54,11 @@ def read_outcome(run: RecordedRun) -> Outcome:
         pushed=Path(destination) if destination else None,
         scorecard=card,
     )
+
+
+def _stopped(run: RecordedRun) -> str:
+    changes = run.find("SchemaCheck", "changes")
+    if run.stopped_at == "SchemaGate" and changes is not None:
+        found = json.loads((changes.uri / SCHEMA_CHANGES).read_text("utf-8"))
+        return f"the schema changed: {'; '.join(found)}"
+    return f"stopped at {run.stopped_at or 'its start'}"

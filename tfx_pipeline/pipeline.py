@@ -12,6 +12,7 @@ from tfx_pipeline import push
 from tfx_pipeline.config import SPLITS, PipelineConfig
 from tfx_pipeline.evaluation import eval_config
 from tfx_pipeline.evaluation.scorecard import Scorecard
+from tfx_pipeline.schema_check import AcceptedSchema, SchemaCheck, SchemaGate
 from tfx_pipeline.serving_gate.component import ServingGate
 
 PREPROCESSING_FN = "tfx_pipeline.preprocessing.preprocessing_fn"
@@ -54,6 +55,18 @@ def build(config: PipelineConfig, places: Places | None = None) -> list[BaseComp
     schema = schema_gen.outputs["schema"]
     example_validator = tfx.components.ExampleValidator(statistics=statistics, schema=schema)
 
+    # The same schema as the run before accepted, or no further.
+    last_schema = tfx.dsl.Resolver(
+        strategy_class=tfx.dsl.experimental.LatestArtifactStrategy,
+        accepted=tfx.dsl.Channel(type=AcceptedSchema),
+    ).with_id("last_schema")
+    schema_check = SchemaCheck(schema=schema, accepted=last_schema.outputs["accepted"])
+    schema_gate = SchemaGate(
+        schema=schema,
+        changes=schema_check.outputs["changes"],
+        accept_changes=int(config.data.accept_schema_change),
+    )
+
     # Text → word pieces, labels → ids; the vocabulary of labels comes from train alone.
     transform = tfx.components.Transform(
         examples=examples,
@@ -62,6 +75,7 @@ def build(config: PipelineConfig, places: Places | None = None) -> list[BaseComp
         splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
         custom_config={"config": _part(config, "task", "data", "text_cleaning", "encoder")},
     )
+    transform.add_upstream_node(schema_gate)
 
     # Word pieces → a fine-tuned, calibrated SavedModel with its card.
     trainer = tfx.components.Trainer(
@@ -132,6 +146,9 @@ def build(config: PipelineConfig, places: Places | None = None) -> list[BaseComp
         statistics_gen,
         schema_gen,
         example_validator,
+        last_schema,
+        schema_check,
+        schema_gate,
         transform,
         trainer,
         model_resolver,
@@ -152,5 +169,5 @@ def _part(config: PipelineConfig, *sections: str, gate: bool = False) -> str:
     serving = {"base_path", "push"} | (set() if gate else {"gate"})
     return config.model_dump_json(
         include={"name": True, **dict.fromkeys([*sections, *["serving"] * gate], True)},
-        exclude={"data": {"root", "files"}, "serving": serving},
+        exclude={"data": {"root", "files", "accept_schema_change"}, "serving": serving},
     )

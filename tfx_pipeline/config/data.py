@@ -82,6 +82,7 @@ class DataConfig(Frozen):
     space, or `token`, for which BERT parts punctuation and Chinese characters off words too.
     `features` are fields copied beside the text, for slices.
     `max_rejected` is the share of rows that may be bad before the import fails.
+    `accept_schema_change` lets a run go on with other features than the run before had.
     """
 
     root: Path = Path(".livebert/data")
@@ -99,6 +100,7 @@ class DataConfig(Frozen):
     split: SplitConfig = SplitConfig()
     duplicates: Literal["drop", "keep"] = "drop"
     max_rejected: Share = 0.01
+    accept_schema_change: bool = False
 
     @field_validator("text")
     @classmethod

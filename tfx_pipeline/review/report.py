@@ -13,7 +13,7 @@ from tfx_pipeline.errors import RunNotFoundError
 from tfx_pipeline.evaluation import FILE, measure, predictions
 from tfx_pipeline.evaluation.metrics import as_json
 from tfx_pipeline.evaluation.predictions import Row
-from tfx_pipeline.lineage import RecordedRun
+from tfx_pipeline.lineage import SCHEMA_CHANGES, RecordedRun
 from tfx_pipeline.outcome import read_outcome
 from tfx_pipeline.review import curves, statistics
 
@@ -194,8 +194,11 @@ def _data(run: RecordedRun, runs: Sequence[RecordedRun]) -> dict[str, Any]:
 
 
 def _schema(run: RecordedRun) -> list[str]:
-    made = run.find("ExampleValidator", "anomalies")
-    return [] if made is None else statistics.schema_changes(made.uri)
+    """Return what changed since the run before, then where the splits of this one differ."""
+    made = run.find("SchemaCheck", "changes")
+    found = [] if made is None else json.loads((made.uri / SCHEMA_CHANGES).read_text("utf-8"))
+    splits = run.find("ExampleValidator", "anomalies")
+    return found if splits is None else found + statistics.schema_changes(splits.uri)
 
 
 def _gate(run: RecordedRun) -> dict[str, Any] | None:
