@@ -165,3 +165,26 @@ def test_rewording_with_a_users_synonyms(tmp_path):
     ).training.augmentation
     random = np.random.default_rng(0)
     assert reword("disk failed", wanted, random, find_synonyms(wanted)) == "disk broke"
+
+
+def test_the_logit_of_outside_moves_to_the_best_entity_f1(tiny_bert):
+    from tfx_pipeline.config import EncoderConfig
+    from tfx_pipeline.model.encoder import load_backbone
+    from tfx_pipeline.model.heads import build_model
+    from tfx_pipeline.training.run_fn import shift_outside
+    from tfx_pipeline.training.scoring import Scored
+
+    encoder = find_encoder(EncoderConfig(preset=str(tiny_bert)))
+    model = build_model(load_backbone(encoder, "float32"), "token", 3, 0.0, EncoderConfig())
+    # Every entity is seen, and every one priced a little too low.
+    targets = np.array([0, 1, 2, 0, 0, 1])
+    logits = np.eye(3, dtype=np.float32)[targets]
+    logits[:, 0] += 1.5
+    scored = Scored(logits, np.zeros((2, 4), np.float32), targets, np.array([3, 3]), ["a", "b"])
+    before = [weight.copy() for weight in model.get_weights()]
+    moved = shift_outside(model, ("O", "B-x", "I-x"), scored)
+    assert moved.logits.argmax(axis=1).tolist() == targets.tolist()
+    bias = model.get_layer("head").get_layer("logits").bias.numpy()
+    assert bias[0] == pytest.approx(-0.75)
+    changed = [not np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True)]
+    assert sum(changed) == 1

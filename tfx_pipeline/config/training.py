@@ -58,11 +58,13 @@ class TrainingConfig(Frozen):
     the embeddings. `average` gives the running mean of the weights (`ema`, with `ema_decay` a
     step) or the mean over the epochs from the middle on (`swa`) in place of the last weights.
 
-    Validation: the eval split chooses the epoch, stopping after `patience` epochs without a better
-    one, and the threshold. With `folds` (2 or more) the train and eval splits are parted into that
-    many, each template (the text without its numbers) in one fold alone; epochs and threshold are
-    those that were best on events whose template the model had not seen, and then a model is
-    trained on all of them. It takes `folds` + 1 trainings.
+    Validation: the eval split chooses the threshold, and the epoch, stopping after `patience`
+    epochs without a better one (0: all epochs are trained and the last weights count, for an eval
+    split too small to choose by). With `folds` (2 or more) the train and eval splits are parted
+    into that many, each template (the text without its numbers) in one fold alone; epochs and
+    threshold are those that were best on events whose template the model had not seen, and then
+    a model is trained on all of them. It takes `folds` + 1 trainings. The threshold of a token
+    task is a shift of O's logit, for the best entity F1.
 
     `checkpoints` keeps the state after each epoch, so that a killed training goes on from there.
     """
@@ -77,7 +79,7 @@ class TrainingConfig(Frozen):
     clip_norm: float = Field(default=1.0, gt=0)
     freeze_layers: int = Field(default=0, ge=0)
     lora_rank: int = Field(default=0, ge=0)
-    patience: int = Field(default=2, ge=1)
+    patience: int = Field(default=2, ge=0)
     folds: int = Field(default=0, ge=0, le=20)
     class_weight: Literal["none", "balanced"] = "none"
     template_weight: Literal["none", "root"] = "none"

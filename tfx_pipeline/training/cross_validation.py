@@ -41,17 +41,22 @@ class Chosen:
 def fold_of(texts: Sequence[str], groups: Ids, count: int, seed: int) -> Ids:
     """Return the fold of each text, int64[n] below `count`.
 
-    Texts of one template share a fold; the templates of each of `groups` int64[n] (a template
-    counts to its highest) are dealt out evenly.
+    Texts of one template share a fold. The templates of each of `groups` int64[n] (a template
+    counts to its highest) are dealt out from the commonest to the rarest, each to the fold that
+    has the fewest texts of its group.
     """
-    _, number = np.unique([template(text) for text in texts], return_inverse=True)
+    names = [template(text) for text in texts]
+    _, number, sizes = np.unique(names, return_inverse=True, return_counts=True)
     group = np.full(number.max() + 1, groups.min())
     np.maximum.at(group, number, groups)
     random = np.random.default_rng(seed)
     dealt = np.zeros(len(group), np.int64)
     for kind in np.unique(group):
         templates = random.permutation(np.flatnonzero(group == kind))
-        dealt[templates] = np.arange(len(templates)) % count
+        has = np.zeros(count, np.int64)
+        for chosen in templates[np.argsort(-sizes[templates], kind="stable")]:
+            dealt[chosen] = np.argmin(has)
+            has[dealt[chosen]] += sizes[chosen]
     return dealt[number]
 
 

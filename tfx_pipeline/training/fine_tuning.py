@@ -51,6 +51,8 @@ class FineTuning:
     ) -> keras.Model:
         """Train, and return the model with the weights of the epoch that `evaluation` likes best.
 
+        With a `patience` of 0 `evaluation` is only reported.
+
         Without `evaluation` all epochs are trained, or `stop_after` of them, and the last weights
         count; the learning rate falls as if all were. On several GPUs each takes its part of
         every batch.
@@ -126,7 +128,7 @@ class FineTuning:
             kept.append(keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
         if training.average == "swa":
             kept.append(StochasticWeightAverage(first=training.epochs // 2))
-        if judged:
+        if judged and training.patience:
             kept.append(
                 keras.callbacks.EarlyStopping(
                     monitor=f"val_{metric}",
