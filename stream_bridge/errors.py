@@ -8,6 +8,7 @@
     ├── StateError              the state directory is in use, or unreadable
     ├── SourceError             the source cannot be opened or read
     ├── SinkError               results cannot be written
+    ├── EngineError             what runs the pipeline does not start, or gave up
     ├── WaitedTooLong           the server (or a sink) was away longer than the config allows
     ├── Abandoned               the drain ran out of time: what was read is handed back unfinished
     ├── ExamplesRefused          the model refuses examples of a RunInference batch
@@ -49,6 +50,10 @@ class SinkError(BridgeError):
     """Results cannot be written."""
 
 
+class EngineError(BridgeError):
+    """What runs the pipeline does not start, or gave up."""
+
+
 class WaitedTooLong(BridgeError):  # noqa: N818 - reads as the event it is
     """The server (or a sink) was away longer than the config allows."""
 
@@ -72,3 +77,7 @@ class ParseError(BridgeError):
     def __init__(self, code: str, message: str):
         super().__init__(message)
         self.code = code
+
+
+# What starting the pipeline again does not help against.
+FINAL = (Abandoned, WaitedTooLong, StateError)

@@ -13,8 +13,9 @@ class EventClock:
     """The watermark of one bridge: the latest event time less how far events may be out of order.
 
     `observe` is called as events are parsed, `advance` when the source reports its watermark;
-    only then does the watermark move, and an event is late by what was reported, never by what
-    its neighbours in the same bundle brought. It never goes back. Safe to use from threads.
+    only then does the watermark move, and an event is late by what was reported before its
+    bundle, never by what its neighbours brought. It goes back only with an engine that went back
+    to a checkpoint (`return_to`). Safe to use from threads.
 
     Args:
       out_of_order_seconds: how far behind the latest event time the watermark is.
@@ -57,6 +58,13 @@ class EventClock:
                     found = max(found, self._wall() - self._slack - round(self._idle * 1_000_000))
                 self._watermark = max(found, self._watermark or found)
             return self._watermark
+
+    def return_to(self, watermark: int | None) -> None:
+        """Stands where it stood when that was reported: what came since comes again."""
+        with self._lock:
+            self._watermark = watermark
+            self._latest = None if watermark is None else watermark + self._slack
+            self._seen = self._monotonic()
 
     @property
     def watermark(self) -> int | None:

@@ -23,9 +23,10 @@ from stream_bridge.runtime import Runtime
 from stream_bridge.sources.source import Source
 from stream_bridge.state import Position
 
-# How long one bundle waits for a first line. The local engine ignores the delay of a deferred
-# rest, so the wait has to be here; it ends at once when the bridge is told to stop.
-_IDLE_SECONDS = 1.0
+# How long one bundle waits for a first line; it ends at once when the bridge is told to stop. The
+# local engine ignores the delay of a deferred rest, so the wait has to be here; others must not be
+# kept from their checkpoints and watermarks.
+_IDLE_SECONDS = {"local": 1.0, "prism": 0.05, "flink": 0.05}
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,9 @@ class _Stretches(RestrictionProvider):
         return None
 
 
+_WATERMARK = beam.DoFn.WatermarkEstimatorParam(ManualWatermarkEstimator.default_provider())
+
+
 class ReadLines(beam.DoFn):
     """Runtime name to the lines of its source, from the committed position on."""
 
@@ -107,19 +111,19 @@ class ReadLines(beam.DoFn):
         # Beam binds these two by place: the finalizer has to come first.
         finalizer=beam.DoFn.BundleFinalizerParam,
         tracker=beam.DoFn.RestrictionParam(_Stretches()),  # noqa: B008 - Beam's way
-        watermark=beam.DoFn.WatermarkEstimatorParam(
-            ManualWatermarkEstimator.default_provider()  # noqa: B008
-        ),
+        watermark=_WATERMARK,
     ):
-        """Emits RawLine; defers the rest, or ends the source."""
+        """Emits lists of RawLine; defers the rest, or ends the source."""
         runtime = Runtime.find(name)
         start = tracker.current_restriction().start
-        source = runtime.source_at(start)
+        reported = watermark.current_watermark()
+        source = runtime.source_at(start, None if reported is None else reported.micros)
         lines = 0
         for chunk in read_bundle(runtime, source):
             tracker.try_claim(source.position)
             lines += len(chunk)
-            yield from chunk
+            # One element a chunk: what an element costs Beam is half of what an event costs.
+            yield chunk
         position = source.position
         tracker.try_claim(position)
         # What was yielded is parsed by now: the steps after this one are of the same stage.
@@ -149,7 +153,7 @@ def read_bundle(runtime: Runtime, source: Source) -> Iterator[list[RawLine]]:
         if stop_after is not None:
             limit = min(limit, stop_after - runtime.metrics.total_read)
         if lines == 0:
-            wait = _IDLE_SECONDS
+            wait = _IDLE_SECONDS[runtime.config.engine]
         elif lines < batching.max_events:
             wait = max(0.0, first + batching.wait_seconds - time.monotonic())
         else:

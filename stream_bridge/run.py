@@ -12,7 +12,7 @@ from typing import Any
 from stream_bridge.config.bridge import BridgeConfig
 from stream_bridge.config.kafka import KafkaSource
 from stream_bridge.config.sources import StdinSource, TcpSource
-from stream_bridge.errors import Abandoned, BridgeError, StateError, WaitedTooLong
+from stream_bridge.errors import FINAL, Abandoned, BridgeError
 from stream_bridge.housekeeping import Housekeeper, Signals
 from stream_bridge.metrics import Snapshot
 from stream_bridge.runtime import Runtime
@@ -112,7 +112,7 @@ def _supervise(runtime: Runtime, run_pipeline: Callable[[Runtime], None]) -> Non
     while True:
         try:
             return run_pipeline(runtime)
-        except (Abandoned, WaitedTooLong, StateError):
+        except FINAL:
             raise
         except Exception as error:
             _LOG.error("the pipeline failed", exc_info=error)

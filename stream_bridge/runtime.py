@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar
 from stream_bridge.config.base import BrokerKeptSource
 from stream_bridge.config.bridge import BridgeConfig
 from stream_bridge.config.kafka import KafkaSource
-from stream_bridge.errors import StateError
+from stream_bridge.errors import FINAL, StateError
 from stream_bridge.event_clock import EventClock
 from stream_bridge.metrics import Counts, Metrics, count
 from stream_bridge.records import Outcome, Prediction
@@ -51,6 +51,7 @@ class Runtime:
       draining: once set, no more is read; what was read is finished.
       abandon: once set, waiting ends; what is unfinished is handed back.
       input_ended: set when standard input has ended.
+      ended: set when all that was read, and its windows, went through every step.
       failure: what stopped the pipeline; Beam reports only its text.
     """
 
@@ -64,6 +65,7 @@ class Runtime:
         self.abandon = threading.Event()
         self.failure: BaseException | None = None
         self.input_ended = threading.Event()
+        self.ended = threading.Event()
         self._state = state
         self._bundle: list[Outcome] = []
         patience = Patience(config.failure, self.abandon, self.metrics.waiting_for)
@@ -146,10 +148,23 @@ class Runtime:
         """The running runtime of that name."""
         return cls._running[name]
 
-    def source_at(self, position: Position | None) -> Source:
-        """The source, opened anew where it does not stand at that position."""
+    def source_at(self, position: Position | None, watermark: int | None = None) -> Source:
+        """The source, opened anew where it does not stand at that position.
+
+        Args:
+          position: where it has to go on.
+          watermark: what was reported there, microseconds since the epoch.
+        """
         if self._source is not None and self._source.position == position:
             return self._source
+        if self._source is not None and self.config.engine == "flink":
+            # Flink itself went back to its checkpoint: what is unfinished comes again.
+            if isinstance(self.failure, FINAL):
+                raise self.failure
+            self.failure = None
+            self.metrics.given_up()
+            if self.clock is not None:
+                self.clock.return_to(watermark)
         self.close_source()
         self._source = open_source(
             self.config.source,
@@ -175,9 +190,9 @@ class Runtime:
             return 0  # closed, or rotated away, between two looks
 
     def committed_position(self) -> Position | None:
-        """Where the source's next unfinished line stands; None where its broker keeps that."""
+        """Where the source's next unfinished line stands; empty where its broker keeps that."""
         if isinstance(self.config.source, BrokerKeptSource):
-            return None
+            return {}
         return self._state.position(self.config.source.address)
 
     def write(self, outcomes: list[Outcome]) -> None:
@@ -187,7 +202,11 @@ class Runtime:
         self.metrics.written(outcomes)
         if self.shadow is not None:
             self.shadow.count([each for each in outcomes if isinstance(each, Prediction)])
-        self._bundle += outcomes
+        if self.config.engine == "local":
+            self._bundle += outcomes
+        else:
+            # These commit positions later, several bundles at once, from a thread of their own.
+            self.metrics.committed(len(outcomes), count(outcomes))
 
     def commit(self, position: Position, lines: int) -> None:
         """Moves the position behind a bundle whose results are durable."""
@@ -201,14 +220,21 @@ class Runtime:
             # here would go unheard, as the bundle is already done.
             self.failure = StateError(f"position in {self._state.path}: {error.strerror}")
             return
-        self.metrics.committed(lines, counts)
+        if self.config.engine == "local":
+            self.metrics.committed(lines, counts)
         if self._source is not None:
             self._source.committed(position)
+
+    def commit_read(self) -> None:
+        """Moves the position behind all that was read, when the whole pipeline is done."""
+        if self._source is not None and self._source.position:
+            self.commit(self._source.position, 0)
 
     def begin_again(self) -> None:
         """Forgets an unfinished bundle before the pipeline is started again."""
         self._bundle = []
         self.failure = None
+        self.ended.clear()
         self.close_source()
         self.metrics.given_up()
 

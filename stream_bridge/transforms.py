@@ -1,6 +1,7 @@
 """The steps of the pipeline as DoFns. They stay in one fused stage, see `stream_bridge.reading`.
 
 A failure is a value: dead letters flow beside the events through the same steps to the sinks.
+What flows is lists: an element costs Beam as much as an event costs the bridge.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
 from stream_bridge.parsing.parser import Parser
-from stream_bridge.records import Dropped, Event
+from stream_bridge.records import Dropped, Event, Prediction
 from stream_bridge.runtime import Runtime
 
 
 class ParseLines(beam.DoFn):
-    """RawLine to Event, at its event time; or to DeadLetter, Skipped or Dropped."""
+    """Lists of RawLine to lists of Event, DeadLetter, Skipped and Dropped, in order."""
 
     def __init__(self, name):
         self._name = name
@@ -28,23 +29,22 @@ class ParseLines(beam.DoFn):
         self._rules = runtime.rules
         self._clock = runtime.clock
 
-    def process(self, raw):
-        """Emits one outcome per line."""
+    def process(self, raws):
+        """Emits one outcome per line, in one list."""
+        yield [self._outcome(raw) for raw in raws]
+
+    def _outcome(self, raw):
         outcome = self._parse(raw)
-        if isinstance(outcome, Event):
-            if self._clock is not None:
-                self._clock.observe(outcome.time)
-            rule = self._rules.dropping(outcome)
-            if rule is not None:
-                outcome = Dropped(outcome, rule)
-        if isinstance(outcome, Event):
-            yield TimestampedValue(outcome, Timestamp(micros=outcome.time))
-        else:
-            yield outcome
+        if not isinstance(outcome, Event):
+            return outcome
+        if self._clock is not None:
+            self._clock.observe(outcome.time)
+        rule = self._rules.dropping(outcome)
+        return outcome if rule is None else Dropped(outcome, rule)
 
 
 class ScoreEvents(beam.DoFn):
-    """Event to Prediction or DeadLetter; timestamp and window are kept. The rest passes."""
+    """Lists with Events to lists with Predictions or DeadLetters; the rest passes."""
 
     def __init__(self, name):
         self._name = name
@@ -58,22 +58,35 @@ class ScoreEvents(beam.DoFn):
         """A bundle that failed may have left events behind; they come again."""
         self._in_flight.discard()
 
-    def process(self, element, timestamp=beam.DoFn.TimestampParam, window=beam.DoFn.WindowParam):
+    def process(self, outcomes, timestamp=beam.DoFn.TimestampParam, window=beam.DoFn.WindowParam):
         """Emits what is scored so far; blocks while enough calls are in flight."""
-        if not isinstance(element, Event):
-            yield element
-            return
+        self._place = timestamp, (window,)
+        found = []
         with self._runtime.noting_failure():
-            scored = self._in_flight.add(element, (timestamp, window))
-        for outcome, (when, where) in scored:
-            yield WindowedValue(outcome, when, (where,))
+            for outcome in outcomes:
+                if isinstance(outcome, Event):
+                    found += self._in_flight.add(outcome)
+                else:
+                    found.append(outcome)
+        if found:
+            yield found
 
     def finish_bundle(self):
         """Waits for the open calls."""
         with self._runtime.noting_failure():
-            scored = self._in_flight.flush()
-        for outcome, (when, where) in scored:
-            yield WindowedValue(outcome, when, (where,))
+            found = self._in_flight.flush()
+        if found:
+            yield WindowedValue(found, *self._place)
+
+
+class AtEventTime(beam.DoFn):
+    """Lists of outcomes to predictions, each at its event time."""
+
+    def process(self, outcomes):
+        """Emits predictions, one by one."""
+        for outcome in outcomes:
+            if isinstance(outcome, Prediction):
+                yield TimestampedValue(outcome, Timestamp(micros=outcome.event.time))
 
 
 class WriteOutcomes(beam.DoFn):
@@ -91,9 +104,9 @@ class WriteOutcomes(beam.DoFn):
         """Drops what a failed bundle left; it comes again."""
         self._outcomes = []
 
-    def process(self, outcome):
+    def process(self, outcomes):
         """Collects; the sinks are written once per bundle."""
-        self._outcomes.append(outcome)
+        self._outcomes += outcomes
 
     def finish_bundle(self):
         """Writes, and waits until it is on disk."""
@@ -139,6 +152,14 @@ class CountTooLate(beam.DoFn):
     def process(self, prediction):
         """Counts."""
         self._runtime.metrics.came_too_late()
+
+
+class NoteEnd(beam.DoFn):
+    """The runtime's name, when no step before has anything left: this runtime has ended."""
+
+    def process(self, named):
+        """Says so."""
+        Runtime.find(named[0]).ended.set()
 
 
 def reported_watermark(name):

@@ -96,13 +96,17 @@ class _MarkLate(beam.DoFn):
         self._score = score
         self._watermark = watermark
 
+    def start_bundle(self):
+        # What the events of this bundle bring makes none of them late.
+        self._reported = self._watermark()
+
     def process(self, outcome):
         if not isinstance(outcome, Prediction):
             return
         at = outcome.event.time
         # The last window that holds it; of sliding ones, the earlier are over before.
         end = at - at % self._every + self._length
-        watermark = self._watermark()
+        watermark = self._reported
         late = watermark is not None and end <= watermark
         if late and end + self._lateness <= watermark:
             yield beam.pvalue.TaggedOutput(TOO_LATE, outcome)

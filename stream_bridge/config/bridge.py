@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import PositiveFloat, PositiveInt, field_validator, model_validator
 
 from stream_bridge.config.base import Frozen
+from stream_bridge.config.engine import FlinkConfig, PrismConfig
 from stream_bridge.config.format import FormatConfig, LimitsConfig
 from stream_bridge.config.memory import MemorySource
 from stream_bridge.config.monitoring import MonitoringConfig
@@ -38,6 +39,8 @@ class BridgeConfig(Frozen):
 
     Attributes:
       engine: what runs the pipeline; ``local`` is Beam's in-process runner.
+      prism: where Prism is.
+      flink: how Flink is used.
       state_dir: where positions, spool and status live; one bridge at a time uses it.
       server: the model.
       source: where lines come from.
@@ -57,7 +60,9 @@ class BridgeConfig(Frozen):
       stop_after: stop, and drain, after reading this many lines; None reads on.
     """
 
-    engine: Literal["local"] = "local"
+    engine: Literal["local", "prism", "flink"] = "local"
+    prism: PrismConfig = PrismConfig()
+    flink: FlinkConfig = FlinkConfig()
     state_dir: Path
     server: ServerConfig
     source: SourceConfig
@@ -98,9 +103,7 @@ class BridgeConfig(Frozen):
             return self
         if not taking:
             raise ValueError("windows: no sink takes windows, so they would be lost")
-        ends = isinstance(
-            self.source, FileSource | StdinSource | DeadLettersSource | MemorySource
-        )
+        ends = isinstance(self.source, FileSource | StdinSource | DeadLettersSource | MemorySource)
         if self.engine == "local" and not ends:
             raise ValueError(
                 "windows: the local engine fires windows only when the source ends, and this one "

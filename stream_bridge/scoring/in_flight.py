@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
 
 from stream_bridge.config.scoring import BatchingConfig
 from stream_bridge.records import DeadLetter, Event, Prediction
@@ -17,7 +16,7 @@ from stream_bridge.scoring.cache import AnswerCache
 from stream_bridge.scoring.scorer import Scorer
 from stream_bridge.shadow import Copied, Shadow
 
-Scored = list[tuple[Prediction | DeadLetter, Any]]
+Scored = list[Prediction | DeadLetter]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +49,10 @@ class _Group:
         pool: ThreadPoolExecutor,
         config: BatchingConfig,
         events: Sequence[Event],
-        contexts: Sequence[Any],
         shares: Iterable[tuple[Lane, Sequence[int]]],
         shadow: Shadow | None,
     ):
-        self._events, self._contexts = events, contexts
+        self._events = events
         self._outcomes: list[Answered | DeadLetter | None] = [None] * len(events)
         self._same: dict[int, list[int]] = {}
         self._calls: list[_Call] = []
@@ -112,8 +110,8 @@ class _Group:
                 if cache is not None and isinstance(outcome, Answered):
                     cache.put(outcome.event.text, outcome.version, outcome.row)
         return [
-            (judge(outcome) if isinstance(outcome, Answered) else outcome, context)
-            for outcome, context in zip(self._outcomes, self._contexts, strict=True)
+            judge(outcome) if isinstance(outcome, Answered) else outcome
+            for outcome in self._outcomes
         ]  # type: ignore[misc] - every event stood in one call or in the cache
 
 
@@ -152,13 +150,11 @@ class InFlight:
         self._second = second
         self._pool = ThreadPoolExecutor(config.in_flight, thread_name_prefix="score")
         self._events: list[Event] = []
-        self._contexts: list[Any] = []
         self._groups: deque[_Group] = deque()
 
-    def add(self, event: Event, context: Any) -> Scored:
-        """Takes an event (and what its caller wants back with it); returns what is scored."""
+    def add(self, event: Event) -> Scored:
+        """Takes an event; returns what is scored."""
         self._events.append(event)
-        self._contexts.append(context)
         if len(self._events) < self._config.sort_events:
             return []
         self._send()
@@ -177,7 +173,7 @@ class InFlight:
 
     def discard(self) -> None:
         """Forgets what was added and not returned, when its caller gave up on it."""
-        self._events, self._contexts = [], []
+        self._events = []
         self._groups.clear()
 
     def close(self) -> None:
@@ -192,12 +188,11 @@ class InFlight:
                 self._pool,
                 self._config,
                 self._events,
-                self._contexts,
                 self._shares(),
                 self._shadow,
             )
         )
-        self._events, self._contexts = [], []
+        self._events = []
 
     def _shares(self) -> list[tuple[Lane, Sequence[int]]]:
         everything = range(len(self._events))

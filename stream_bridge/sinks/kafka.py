@@ -290,7 +290,7 @@ class SourceTransaction:
         self, batches: Mapping[str, tuple[Sequence[Written], Sequence[bytes]]], source: Any
     ) -> None:
         """Commits what the topics take, and how far the source (a `KafkaReader`) was read."""
-        position = source.position or {}
+        position = source.position
         self._transaction.write(batches, source.offsets(position), source.group_metadata())
         source.in_transaction(position)
 

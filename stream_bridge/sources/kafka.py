@@ -190,8 +190,9 @@ class _Reader:
         self._failure: KafkaError | None = None
         self._ended: set[int] = set()
         self._durable: Position = {}
-        self._torn = False
-        self.position: Position | None = position
+        self._torn = self._closing = False
+        # Empty, not None: for the engine None says that the source has ended.
+        self.position: Position = position or {}
         self.done = False
         self._consumer: Consumer = client(
             config,
@@ -245,7 +246,7 @@ class _Reader:
             else:
                 self._failed(error)
         if offsets:
-            self.position = {**(self.position or {}), **offsets}
+            self.position = {**self.position, **offsets}
         self.done = self._config.until_end and self._all_ended()
         return lines
 
@@ -297,7 +298,7 @@ class _Reader:
     def backlog_events(self) -> int:
         """Messages behind the position, of the partitions that were read."""
         total = 0
-        for partition, offset in (self.position or {}).items():
+        for partition, offset in self.position.items():
             part = TopicPartition(self._config.topic, int(partition))
             _, high = self._consumer.get_watermark_offsets(part, cached=True)
             total += max(0, high - offset)
@@ -305,6 +306,7 @@ class _Reader:
 
     def close(self) -> None:
         """Leaves the brokers."""
+        self._closing = True
         self._consumer.close()
 
 
@@ -319,12 +321,14 @@ class KafkaReader(_Reader):
         config: KafkaSource,
         max_line_bytes: int,
         instance: str,
+        position: Position | None,
         wake: threading.Event,
     ):
+        self._resume = dict(position or {})
         super().__init__(
             config,
             max_line_bytes,
-            None,
+            position,
             wake,
             **{
                 **_member(config, instance),
@@ -336,24 +340,28 @@ class KafkaReader(_Reader):
         )
 
     def _assigned(self, consumer: Consumer, parts: list[TopicPartition]) -> None:
-        while True:
+        # A consumer that leaves may be given partitions on its way out.
+        while not self._closing:
             try:
-                return consumer.assign(begin(consumer, self._config, parts))
+                placed = begin(consumer, self._config, parts)
+                for part in placed:
+                    # An engine with checkpoints of its own knows better, once.
+                    part.offset = self._resume.pop(str(part.partition), part.offset)
+                consumer.assign(placed)
+                return
             except (KafkaException, SourceError) as error:
                 _LOG.warning("waiting for the offsets of %s: %s", self._config.topic, error)
                 if self._wake.wait(1.0):
-                    return None
+                    return
 
     def _gone(self, consumer: Consumer, parts: list[TopicPartition]) -> None:
         gone = {str(part.partition) for part in parts}
         self._ended -= {part.partition for part in parts}
         self._torn = self._torn or any(
-            self._durable.get(p) != offset
-            for p, offset in (self.position or {}).items()
-            if p in gone
+            self._durable.get(p) != offset for p, offset in self.position.items() if p in gone
         )
-        kept = {p: offset for p, offset in (self.position or {}).items() if p not in gone}
-        self.position = kept if self.position is not None else None
+        kept = {p: offset for p, offset in self.position.items() if p not in gone}
+        self.position = kept
         self._durable = {p: offset for p, offset in self._durable.items() if p not in gone}
 
 

@@ -18,11 +18,11 @@ class Source(Protocol):
 
     Attributes:
       position: the place after the last line that `read` returned; a JSON object. A source
-        opened at it goes on with the next line. None where only a broker knows it yet.
+        opened at it goes on with the next line. Empty where only a broker knows it yet.
       done: there will be no more lines.
     """
 
-    position: Position | None
+    position: Position
     done: bool
 
     def read(self, limit: int, wait_seconds: float) -> list[RawLine]:
@@ -68,7 +68,7 @@ def open_source(
     if isinstance(config, KafkaSource):
         from stream_bridge.sources.kafka import KafkaReader, instance_name
 
-        return KafkaReader(config, limits.max_line_bytes, instance_name(state.path), wake)
+        return KafkaReader(config, limits.max_line_bytes, instance_name(state.path), position, wake)
     if isinstance(config, MemorySource):
         from stream_bridge.memory import MemoryReader
 

@@ -127,7 +127,7 @@ def test_batches_hold_each_index_once_and_keep_the_limits(texts, max_events, max
     assert order == sorted(order)
 
 
-def test_in_flight_gives_outcomes_in_order_with_their_context():
+def test_in_flight_gives_outcomes_in_order():
     seen, lock = [], threading.Lock()
 
     def call(texts):
@@ -142,13 +142,10 @@ def test_in_flight_gives_outcomes_in_order_with_their_context():
     flying = InFlight(Lane(scorer(call)), config, judge)
     scored = []
     for i in range(50):
-        scored += flying.add(event("x" * (i % 7) + str(i)), i)
+        scored += flying.add(event("x" * (i % 7) + str(i)))
     scored += flying.flush()
     flying.close()
-    assert [context for _, context in scored] == list(range(50))
-    assert [outcome.event.id for outcome, _ in scored] == [
-        "x" * (i % 7) + str(i) for i in range(50)
-    ]
+    assert [outcome.event.id for outcome in scored] == ["x" * (i % 7) + str(i) for i in range(50)]
     assert max(seen) <= 4
 
 

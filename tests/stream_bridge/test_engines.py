@@ -1,0 +1,102 @@
+"""The same config on Prism and on a Flink mini-cluster, with a real Kafka: nothing is lost."""
+
+import json
+import signal
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from tests.stream_bridge.brokers import ROOT, Kafka, install, until
+from tests.stream_bridge.conftest import json_lines
+
+pytestmark = pytest.mark.slow
+
+ENGINES = {
+    "prism": {"prism": {"binary": str(ROOT / ".tools/prism/prism")}},
+    "flink": {"flink": {"job_server_jar": str(ROOT / ".tools/flink/job-server.jar")}},
+}
+BEGIN = datetime(2026, 1, 5, 10, 0, tzinfo=timezone.utc)
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory):
+    with Kafka(tmp_path_factory.mktemp("kafka")) as kafka:
+        yield kafka
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    install(request.param)
+    return request.param
+
+
+def events(numbers):
+    """One event a second, of two hosts; every tenth is bad."""
+    for number in numbers:
+        at = BEGIN + timedelta(seconds=number)
+        text = "bad" if number % 10 == 0 else "good"
+        yield json.dumps({"at": at.isoformat(), "host": f"h{number % 2}", "text": text})
+
+
+def settings(address, engine, group, **more):
+    return {
+        "engine": engine,
+        **ENGINES[engine],
+        "source": {"address": address, "group": group},
+        "format": {"kind": "json", "text": "{text}", "key": "host", "time": {"field": "at"}},
+        **more,
+    }
+
+
+def running(it, condition, seconds=90):
+    """Waits as long as the bridge runs."""
+
+    def look():
+        if it.process.poll() is not None:
+            raise AssertionError(it.process.stderr.read())
+        return condition()
+
+    return until(look, seconds)
+
+
+def test_windows_fire_while_it_runs(bridge, broker, engine, tmp_path):
+    address = broker.topic(f"{engine}-windows")
+    topic = f"{engine}-windows"
+    it = bridge(
+        **settings(address, engine, topic),
+        windows={"length_seconds": 60, "out_of_order_seconds": 5},
+        sinks={"windows": {"address": f"jsonl:{tmp_path}/windows.jsonl", "take": "windows"}},
+    ).spawn()
+    broker.send(topic, events(range(150)))
+    found = running(it, lambda: len(f := json_lines(tmp_path / "windows.jsonl")) >= 4 and f)
+    counts = {(w["key"], w["window_start"][14:16]): (w["events"], w["alerts"]) for w in found}
+    assert counts == {
+        ("h0", "00"): (30, 6),
+        ("h1", "00"): (30, 0),
+        ("h0", "01"): (30, 6),
+        ("h1", "01"): (30, 0),
+    }
+    running(it, lambda: len(it.predictions) == 150)
+    code, out, err = it.kill(signal.SIGTERM)
+    assert code == 0, err
+    assert out.startswith("read 150 = predicted 150 + dead 0")
+    assert broker.offsets(topic, topic) == {0: 150}
+
+
+def test_a_killed_bridge_loses_nothing(bridge, broker, engine, server):
+    topic = f"{engine}-killed"
+    address = broker.topic(topic, 2)
+    broker.send(topic, events(range(2000)))
+    server.delay(0.02, method="Predict")
+    # Each text is asked, so that it takes a while.
+    given = settings(address, engine, topic, cache={"enabled": False})
+    killed = bridge(**given).spawn()
+    running(killed, lambda: len(killed.predictions) > 300)
+    killed.kill()
+    assert len(killed.predictions) < 2000
+    server.heal()
+    given["source"]["until_end"] = True
+    rest = bridge(**given).spawn()
+    until(lambda: rest.process.poll() is not None, 120)
+    assert rest.process.returncode == 0, rest.process.stderr.read()
+    assert len({p["event_id"] for p in rest.predictions}) == 2000
