@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import re2
 from pydantic import BaseModel, ConfigDict, field_validator
@@ -29,6 +30,47 @@ class CleaningRule(BaseModel):
         except re2.error as error:
             raise ValueError(f"not an RE2 pattern: {error}") from error
         return pattern
+
+
+# What a name in `text_cleaning` stands for. Order matters: what holds digits goes before numbers.
+PRESETS: dict[str, tuple[CleaningRule, ...]] = {
+    "control": (
+        CleaningRule(pattern=r"[\x{200b}-\x{200f}\x{2060}\x{feff}]"),
+        CleaningRule(pattern=r"[\x00-\x1f\x7f-\x{9f}]+", replacement=" "),
+    ),
+    "urls": (CleaningRule(pattern=r"(?i)\bhttps?://[^\s<>\"']+", replacement="url"),),
+    "emails": (CleaningRule(pattern=r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+", replacement="email"),),
+    "uuids": (
+        CleaningRule(
+            pattern=r"(?i)\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b", replacement="uuid"
+        ),
+    ),
+    "ips": (
+        CleaningRule(pattern=r"\b(?:[0-9]{1,3}\.){3}[0-9]{1,3}\b", replacement="ip"),
+        CleaningRule(pattern=r"(?i)\b(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}\b", replacement="ip"),
+    ),
+    "hex": (CleaningRule(pattern=r"(?i)\b0x[0-9a-f]+\b", replacement="0"),),
+    "numbers": (CleaningRule(pattern=r"[0-9]+", replacement="0"),),
+}
+
+
+def expand(rules: Any) -> Any:
+    """Put the rules of a preset in place of its name; what is no list stays as it is.
+
+    Raises:
+        ValueError: a name is no preset's.
+    """
+    if not isinstance(rules, (list, tuple)):
+        return rules
+    found: list[Any] = []
+    for rule in rules:
+        if isinstance(rule, str):
+            if rule not in PRESETS:
+                raise ValueError(f"{rule!r} is not one of {', '.join(PRESETS)}")
+            found.extend(PRESETS[rule])
+        else:
+            found.append(rule)
+    return found
 
 
 def clean(text: str, rules: Sequence[CleaningRule]) -> str:

@@ -30,6 +30,7 @@ def write(tmp_path: Path, text: str) -> Path:
         (MINIMAL + "evaluation: {slices: [[color]]}\n", "'color' is not in data.features"),
         (MINIMAL + "evaluation: {bounds: [{metric: f7, at_least: 1}]}\n", "'f7' is not one of"),
         (MINIMAL + "text_cleaning: [{pattern: '(?=x)'}]\n", "not an RE2 pattern"),
+        (MINIMAL + "text_cleaning: [phones]\n", "'phones' is not one of control, urls"),
         ("[1, 2]\n", "expected keys and values"),
         ("a: [\n", "not YAML"),
     ],

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tfx_pipeline import features
 from tfx_pipeline.config.base import Frozen
@@ -15,11 +15,17 @@ from tfx_pipeline.config.evaluation import EvaluationConfig
 from tfx_pipeline.config.kubeflow import KubeflowConfig
 from tfx_pipeline.config.serving import ServingConfig
 from tfx_pipeline.config.training import TrainingConfig
-from tfx_pipeline.text import CleaningRule
+from tfx_pipeline.text import CleaningRule, expand
 
 
 class PipelineConfig(Frozen):
-    """One model: everything `tfx-pipeline` needs to know of it."""
+    """One model: everything `tfx-pipeline` needs to know of it.
+
+    `text_cleaning` is what is replaced in a text before it is read, in training and in serving: RE2
+    rules (`{pattern: "user=[a-z]+", replacement: "user"}`) and the names of ready ones, in order:
+    `control` (control and zero-width characters), `urls`, `emails`, `uuids`, `ips`, `hex`,
+    `numbers`. Case is the encoder's own matter.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     task: Literal["anomaly", "classification", "regression", "token"]
@@ -51,6 +57,11 @@ class PipelineConfig(Frozen):
     def push_path(self) -> Path:
         """Where the blessed versions go: `<serving.base_path>/<name>`."""
         return self.serving.base_path / self.name
+
+    @field_validator("text_cleaning", mode="before")
+    @classmethod
+    def _presets_are_rules(cls, rules: Any) -> Any:
+        return expand(rules)
 
     @model_validator(mode="after")
     def _bounds_are_metrics(self) -> PipelineConfig:
