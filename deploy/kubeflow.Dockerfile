@@ -16,5 +16,5 @@ COPY stream_bridge stream_bridge
 RUN uv pip install --system --no-cache --no-deps --editable .
 
 ENV KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=2 PYTHONUNBUFFERED=1
-# TFX's runner for one component; the compiled spec names the same command.
-ENTRYPOINT ["python", "-m", "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor"]
+# One component; the compiled spec names the same command.
+ENTRYPOINT ["python", "-m", "tfx_pipeline.container"]

@@ -52,9 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     review.add_argument("--output", type=Path, metavar="FILE", help="where the page goes")
     review.set_defaults(command=_review)
     compiles = commands.add_parser("compile", help="the pipeline as a spec for an orchestrator")
-    compiles.add_argument("--runner", choices=["kubeflow"], required=True)
+    compiles.add_argument("--runner", choices=["kubeflow", "vertex"], required=True)
     compiles.add_argument(
-        "--output", type=Path, metavar="FILE", help="YAML or JSON (default: NAME-kubeflow.yaml)"
+        "--output", type=Path, metavar="FILE", help="YAML or JSON (default: NAME-RUNNER.yaml)"
     )
     compiles.set_defaults(command=_compile)
     keys = commands.add_parser("keys", help="every key of the config, its default and meaning")
@@ -136,12 +136,12 @@ def _compile(arguments: argparse.Namespace) -> int:
     from tfx_pipeline import config
 
     loaded = config.load(arguments.config, arguments.set)
-    output = arguments.output or Path(f"{loaded.name}-kubeflow.yaml")
+    output = arguments.output or Path(f"{loaded.name}-{arguments.runner}.yaml")
     if output.suffix not in (".yaml", ".yml", ".json"):
         raise ConfigError(f"--output {output}: name a .yaml or a .json file")
     from tfx_pipeline.kubeflow import compile_pipeline
 
-    print(compile_pipeline(loaded, output))
+    print(compile_pipeline(loaded, output, vertex=arguments.runner == "vertex"))
     return 0
 
 

@@ -1,4 +1,10 @@
-"""The pipeline as a Kubeflow Pipelines v2 spec; Vertex AI Pipelines takes the same."""
+"""The pipeline as a Kubeflow Pipelines v2 spec; Vertex AI Pipelines takes the same.
+
+Two things of the spec's schema are for Vertex alone: queries for earlier artifacts (the open
+backend refuses them: "resolver not implemented yet") and the step before a component that finds
+the newest span (it is left out there). So the spec for Kubeflow has neither, and the one for
+Vertex has both.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +17,27 @@ from tfx.dsl.components.base.base_component import BaseComponent
 from tfx_pipeline import pipeline
 from tfx_pipeline.config import PipelineConfig
 from tfx_pipeline.config.kubeflow import Resources
+from tfx_pipeline.dataset.spans import span_numbers
+from tfx_pipeline.errors import ConfigError
 
-# What the image runs for each component: TFX's own entry point for Kubeflow.
-COMMAND = ("python", "-m", "tfx.orchestration.kubeflow.v2.container.kubeflow_v2_run_executor")
+# What the image runs for each component.
+COMMAND = ("python", "-m", "tfx_pipeline.container")
 
 _ResourceSpec = pipeline_spec_pb2.PipelineDeploymentConfig.PipelineContainerSpec.ResourceSpec
 
 
-def compile_pipeline(config: PipelineConfig, output: Path) -> Path:
-    """Write the pipeline spec, YAML or JSON by the output's suffix, and return its path."""
+def compile_pipeline(config: PipelineConfig, output: Path, vertex: bool = False) -> Path:
+    """Write the pipeline spec, YAML or JSON by the output's suffix, and return its path.
+
+    Raises:
+        ConfigError: the spec needs a fixed span, and none is named or lies here.
+    """
     kubeflow = config.kubeflow
     places = pipeline.Places(
         spans=f"{kubeflow.data.rstrip('/')}/{config.name}",
         push=f"{kubeflow.base_path.rstrip('/')}/{config.name}",
+        queries=vertex,
+        span=kubeflow.span if vertex else kubeflow.span or _newest_span(config),
     )
     components = pipeline.build(config, places)
     for component in components:
@@ -50,6 +64,15 @@ def compile_pipeline(config: PipelineConfig, output: Path) -> Path:
         )
     )
     return output
+
+
+def _newest_span(config: PipelineConfig) -> int:
+    found = span_numbers(config.spans_path)
+    if not found:
+        raise ConfigError(
+            f"kubeflow.span: name the span to train on; {config.spans_path} holds none to choose"
+        )
+    return max(found)
 
 
 def _resources(asked: Resources) -> _ResourceSpec:

@@ -22,10 +22,16 @@ BEAM_ARGUMENTS = ("--runner=DirectRunner", "--direct_running_mode=in_memory")
 
 @dataclass(frozen=True)
 class Places:
-    """Where the components find the spans and push the model: paths or URLs."""
+    """Where the components find the spans and push the model: paths or URLs.
+
+    Without `queries`, for a backend that neither looks for earlier artifacts nor for the newest
+    span, the components get a fixed `span`, and the model to beat is the version pushed last.
+    """
 
     spans: str
     push: str
+    queries: bool = True
+    span: int | None = None
 
 
 def build(config: PipelineConfig, places: Places | None = None) -> list[BaseComponent]:
@@ -37,12 +43,12 @@ def build(config: PipelineConfig, places: Places | None = None) -> list[BaseComp
         places = Places(str(config.spans_path.resolve()), str(config.push_path.absolute()))
 
     # Spans on disk → Examples of the newest span, with the splits the importer made.
+    span = "{SPAN}" if places.span is None else str(places.span)
     example_gen = tfx.components.ImportExampleGen(
         input_base=places.spans,
         input_config=tfx.proto.Input(
             splits=[
-                tfx.proto.Input.Split(name=name, pattern=f"span-{{SPAN}}/{name}/*")
-                for name in SPLITS
+                tfx.proto.Input.Split(name=name, pattern=f"span-{span}/{name}/*") for name in SPLITS
             ]
         ),
     )
@@ -60,7 +66,9 @@ def build(config: PipelineConfig, places: Places | None = None) -> list[BaseComp
         strategy_class=tfx.dsl.experimental.LatestArtifactStrategy,
         accepted=tfx.dsl.Channel(type=AcceptedSchema),
     ).with_id("last_schema")
-    schema_check = SchemaCheck(schema=schema, accepted=last_schema.outputs["accepted"])
+    schema_check = SchemaCheck(
+        schema=schema, **({"accepted": last_schema.outputs["accepted"]} if places.queries else {})
+    )
     schema_gate = SchemaGate(
         schema=schema,
         changes=schema_check.outputs["changes"],
@@ -114,8 +122,9 @@ def build(config: PipelineConfig, places: Places | None = None) -> list[BaseComp
     scorecard = Scorecard(
         examples=examples,
         model=model,
-        baseline_model=model_resolver.outputs["model"],
+        pushed="" if places.queries else places.push,
         config=_part(config, "task", "data", "evaluation"),
+        **({"baseline_model": model_resolver.outputs["model"]} if places.queries else {}),
     )
 
     # The blessed model on a real server → the same answers, latency, batching parameters.
@@ -146,12 +155,12 @@ def build(config: PipelineConfig, places: Places | None = None) -> list[BaseComp
         statistics_gen,
         schema_gen,
         example_validator,
-        last_schema,
+        *([last_schema] if places.queries else []),
         schema_check,
         schema_gate,
         transform,
         trainer,
-        model_resolver,
+        *([model_resolver] if places.queries else []),
         *evaluators,
         scorecard,
         serving_gate,

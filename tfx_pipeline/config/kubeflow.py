@@ -36,6 +36,8 @@ class KubeflowConfig(Frozen):
 
     `image` is built from deploy/kubeflow.Dockerfile. `pipeline_root` holds the artifacts, `data`
     the spans as `<data>/<name>/span-N/`, `base_path` the pushed versions as `<base_path>/<name>/`.
+    `span` is the one to train on; without it the newest that lies here when the spec is compiled.
+    Vertex finds the newest itself.
     `resources` are by component, for example `{Trainer: {cpu: 8, memory_gb: 32, gpus: 1}}`.
     """
 
@@ -43,6 +45,7 @@ class KubeflowConfig(Frozen):
     pipeline_root: str = "/livebert/pipelines"
     data: str = "/livebert/data"
     base_path: str = "/livebert/models"
+    span: int | None = Field(default=None, ge=1)
     resources: dict[str, Resources] = Field(default_factory=dict)
 
     @field_validator("resources")

@@ -14,7 +14,7 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import Artifact, artifact_utils, standard_artifacts
 from tfx.utils import path_utils
 
-from tfx_pipeline import export
+from tfx_pipeline import export, versions
 from tfx_pipeline.config import SPLITS, PipelineConfig
 from tfx_pipeline.evaluation import FILE, predictions
 from tfx_pipeline.evaluation.answers import Answering
@@ -37,9 +37,13 @@ def Scorecard(  # noqa: N802 - a TFX component is named as a class
     scorecard: OutputArtifact[ScorecardArtifact],
     blessing: OutputArtifact[standard_artifacts.ModelBlessing],
     config: Parameter[str],
+    pushed: Parameter[str],
     baseline_model: InputArtifact[standard_artifacts.Model] = None,
 ) -> None:
-    """Judge the model on the test split: write `scorecard.json` and the blessing."""
+    """Judge the model on the test split: write `scorecard.json` and the blessing.
+
+    The model to beat is `baseline_model`, or the newest version under the base path `pushed`.
+    """
     parsed = PipelineConfig.model_validate_json(config)
     splits = {
         name: read_events(
@@ -50,6 +54,8 @@ def Scorecard(  # noqa: N802 - a TFX component is named as a class
     path = Path(scorecard.uri)
     path.mkdir(parents=True, exist_ok=True)
     baseline = path_utils.serving_model_path(baseline_model.uri) if baseline_model else None
+    if baseline is None and pushed and versions.versions(pushed):
+        baseline = f"{pushed}/{versions.versions(pushed)[-1]}"
     result = judged(path_utils.serving_model_path(model.uri), baseline, parsed, splits, path)
     (path / FILE).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     _bless(blessing, model, baseline_model, result["verdict"]["blessed"])
