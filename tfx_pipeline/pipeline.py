@@ -85,12 +85,22 @@ def build(config: PipelineConfig, places: Places | None = None) -> list[BaseComp
     )
     transform.add_upstream_node(schema_gate)
 
+    # The model to beat, or to start from: the last one that was blessed.
+    model_resolver = tfx.dsl.Resolver(
+        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
+        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
+        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+    ).with_id("latest_blessed_model")
+
+    warm = config.training.warm_start and places.queries
+
     # Word pieces → a fine-tuned, calibrated SavedModel with its card.
     trainer = tfx.components.Trainer(
         run_fn=RUN_FN,
         examples=transform.outputs["transformed_examples"],
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
+        base_model=model_resolver.outputs["model"] if warm else None,
         train_args=tfx.proto.TrainArgs(splits=["train"]),
         eval_args=tfx.proto.EvalArgs(splits=["eval"]),
         custom_config={
@@ -100,13 +110,6 @@ def build(config: PipelineConfig, places: Places | None = None) -> list[BaseComp
         },
     )
     model = trainer.outputs["model"]
-
-    # The model to beat: the last one that was blessed.
-    model_resolver = tfx.dsl.Resolver(
-        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
-        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
-    ).with_id("latest_blessed_model")
 
     # Test split → TFMA's metrics by slice, for its widgets.
     terms = eval_config.build(config)

@@ -146,7 +146,7 @@ def encoder_inputs(token_ids: tf.RaggedTensor) -> dict[str, tf.Tensor]:
 def preprocessing_fn(
     inputs: Mapping[str, tf.Tensor], custom_config: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Transform's entry point: word-piece ids, the target by task and, where given, weight.
+    """Transform's entry point: word-piece ids, the target by task, weight and time where given.
 
     The raw text passes through, so that the Trainer can put trivial baselines beside its model.
     """
@@ -167,6 +167,8 @@ def preprocessing_fn(
             outputs[features.LABEL_VALUE] = label
         else:
             outputs[features.LABEL_ID] = _label_ids(label, config)
+    if config.task == "anomaly" and config.data.event_time is not None:
+        outputs[features.EVENT_TIME] = tf.reshape(inputs[features.EVENT_TIME], [-1])
     if config.data.weight is not None:
         outputs[features.WEIGHT] = tf.reshape(inputs[features.WEIGHT], [-1])
     return outputs

@@ -12,7 +12,12 @@ from tfx_pipeline.evaluation.baselines import (
     template,
 )
 from tfx_pipeline.evaluation.metrics import anomaly_metrics, as_json, classification_metrics
-from tfx_pipeline.model.calibration import Calibration, best_threshold, fit_calibration
+from tfx_pipeline.model.calibration import (
+    Calibration,
+    best_threshold,
+    budget_threshold,
+    fit_calibration,
+)
 
 
 def test_anomaly_metrics_on_a_case_worked_by_hand():
@@ -35,6 +40,13 @@ def test_classification_metrics():
     found = classification_metrics(np.array([0, 1, 1, 2]), np.array([0, 1, 2, 2]))
     assert found["accuracy"] == 0.75
     assert found["macro_f1"] == pytest.approx((1 + 2 / 3 + 2 / 3) / 3)
+
+
+@pytest.mark.parametrize(("alerts", "raised"), [(0, 0), (1, 1), (2, 1), (3, 1), (4, 4), (9, 5)])
+def test_a_budget_of_alerts_is_never_exceeded(alerts, raised):
+    # Three equal scores cannot be parted: all of them, or none.
+    scores = np.array([0.2, 0.7, 0.7, 0.7, 0.9])
+    assert (scores >= budget_threshold(scores, alerts)).sum() == raised
 
 
 def test_the_best_threshold_cannot_part_equal_scores():

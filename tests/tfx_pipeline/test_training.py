@@ -12,6 +12,7 @@ from tfx_pipeline.config import PipelineConfig
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 
+from tfx_pipeline.errors import EncoderError  # noqa: E402
 from tfx_pipeline.model.encoder import find_encoder  # noqa: E402
 from tfx_pipeline.preprocessing import Tokenizer  # noqa: E402
 from tfx_pipeline.training.augmentation import augmented, find_synonyms, reword  # noqa: E402
@@ -188,3 +189,34 @@ def test_the_logit_of_outside_moves_to_the_best_entity_f1(tiny_bert):
     assert bias[0] == pytest.approx(-0.75)
     changed = [not np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True)]
     assert sum(changed) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lora_rank", [0, 4])
+def test_a_warm_start_knows_its_labels_again(tiny_bert, rows, tmp_path, lora_rank):
+    import json
+
+    config = config_of(tiny_bert, epochs=4)
+    encoder = find_encoder(config.encoder)
+    model, accuracy = trained(config, rows)
+    assert accuracy > 0.95
+    # What `export` writes of the weights and of the card.
+    module = tf.Module()
+    module.weights = [variable.value for variable in model.variables]
+    tf.saved_model.save(module, str(tmp_path))
+    card = {"task": config.task, "labels": list(LABELS)}
+    card["encoder"] = {"preset": config.encoder.preset, "sha256": encoder.sha256}
+    (tmp_path / "assets.extra").mkdir()
+    (tmp_path / "assets.extra" / "model_card.json").write_text(json.dumps(card), encoding="utf-8")
+    # A new label, and the others in another order; the learning rate changes nothing.
+    labels = ("new", "high", "low")
+    still = config_of(tiny_bert, learning_rate=1e-12, epochs=1, lora_rank=lora_rank)
+    texts, ids = rows
+    data = examples(still, texts, 2 - ids)
+    again = FineTuning(still, encoder, labels, before=tmp_path).run(data, None)
+    batch = next(iter(bucket(data, 4096)))
+    logits = again(batch["inputs"], training=False)["logits"].numpy()
+    assert (logits[:, 1:].argmax(axis=1) + 1 == batch[TARGET].numpy()).mean() > 0.95
+    other = config_of(tiny_bert).model_copy(update={"task": "regression"})
+    with pytest.raises(EncoderError, match="has task classification, the config regression"):
+        FineTuning(other, encoder, (), before=tmp_path).run(data, None)

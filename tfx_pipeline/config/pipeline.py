@@ -64,6 +64,16 @@ class PipelineConfig(Frozen):
         return expand(rules)
 
     @model_validator(mode="after")
+    def _a_budget_has_its_days(self) -> PipelineConfig:
+        if self.training.alerts_per_day is None:
+            return self
+        if self.task != "anomaly" or self.data.event_time is None:
+            raise ValueError(
+                "training.alerts_per_day: only for the anomaly task, and with data.event_time"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _bounds_are_metrics(self) -> PipelineConfig:
         known = features.MEASURED[self.task]
         for bound in self.evaluation.bounds:

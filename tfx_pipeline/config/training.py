@@ -66,6 +66,13 @@ class TrainingConfig(Frozen):
     a model is trained on all of them. It takes `folds` + 1 trainings. The threshold of a token
     task is a shift of O's logit, for the best entity F1.
 
+    `alerts_per_day` is the budget of the people who read the alerts of an anomaly model: its
+    threshold then lets as many of the held-out events through, by their times; without it the
+    threshold is that of the best F1.
+
+    `warm_start` begins with the weights of the last blessed version where there is one; labels may
+    have come, gone or changed places. With `folds` they would have seen what is held out.
+
     `checkpoints` keeps the state after each epoch, so that a killed training goes on from there.
     """
 
@@ -93,13 +100,17 @@ class TrainingConfig(Frozen):
     ema_decay: Annotated[float, Field(gt=0, lt=1)] = 0.99
     augmentation: AugmentationConfig = AugmentationConfig()
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    warm_start: bool = False
     checkpoints: bool = True
     seed: int = 0
+    alerts_per_day: float | None = Field(default=None, gt=0)
 
     @model_validator(mode="after")
     def _fits_together(self) -> TrainingConfig:
         if self.folds == 1:
             raise ValueError("folds: two at least, or 0 to choose on the eval split")
+        if self.folds and self.warm_start:
+            raise ValueError("folds and warm_start: the last version has seen what is held out")
         if self.focal and self.label_smoothing:
             raise ValueError("focal and label_smoothing: give one of them")
         if self.average == "ema" and self.accumulate > 1:

@@ -53,6 +53,17 @@ def fit_calibration(
     return Calibration(slope, offset, best_threshold(scaled.score(logits), anomalous))
 
 
+def budget_threshold(scores: Floats, alerts: int) -> float:
+    """Return the threshold that at most `alerts` of the scores reach, as many as can be."""
+    ranked = np.append(np.sort(np.asarray(scores, np.float64))[::-1], 0.0)
+    # A threshold cannot part equal scores.
+    cuts = np.flatnonzero(ranked[:-1] != ranked[1:]) + 1
+    allowed = cuts[cuts <= alerts]
+    if len(allowed):
+        return float((ranked[allowed[-1] - 1] + ranked[allowed[-1]]) / 2)
+    return float(np.nextafter(ranked[0], 2.0))
+
+
 def best_threshold(scores: Floats, anomalous: npt.NDArray[np.bool_]) -> float:
     """Return the threshold of the best F1, half-way to the next lower score."""
     order = np.argsort(-scores, kind="stable")

@@ -28,11 +28,19 @@ def merged_weights(model: keras.Model) -> list[Any]:
 
     They fit the same model built without `restrict`, and give the same answers.
     """
-    changed = [layer for layer in model._flatten_layers() if getattr(layer, "lora_enabled", False)]
-    folded = {id(layer._kernel): layer.kernel for layer in changed}
-    changes = {id(part) for layer in changed for part in (layer.lora_kernel_a, layer.lora_kernel_b)}
+    folded = {id(layer._kernel): layer.kernel for layer in _changed(model)}
     return [
         keras.ops.convert_to_numpy(folded.get(id(variable), variable))
-        for variable in model.weights
-        if id(variable) not in changes
+        for variable in own_weights(model)
     ]
+
+
+def own_weights(model: keras.Model) -> list[Any]:
+    """Return the variables that a model has without low-rank changes too, in the same order."""
+    changed = _changed(model)
+    changes = {id(part) for layer in changed for part in (layer.lora_kernel_a, layer.lora_kernel_b)}
+    return [variable for variable in model.weights if id(variable) not in changes]
+
+
+def _changed(model: keras.Model) -> list[Any]:
+    return [layer for layer in model._flatten_layers() if getattr(layer, "lora_enabled", False)]

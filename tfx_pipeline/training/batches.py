@@ -36,7 +36,8 @@ def read_examples(files: Sequence[str], spec: dict[str, object]) -> tf.data.Data
 
     Each element is a dict of `token_ids` int32[pieces], `text` string, `weight` float32 (1 where
     the data has none) and, by task, `target`: the label's id int64, the value float32, or the
-    tags' ids int64[pieces], -1 where a piece has none. A token task has `tags` string[tokens] too.
+    tags' ids int64[pieces], -1 where a piece has none. A token task has `tags` string[tokens]
+    too, an anomaly task with times `event_time` int64, microseconds since the epoch.
     """
 
     def parse(record: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -47,6 +48,8 @@ def read_examples(files: Sequence[str], spec: dict[str, object]) -> tf.data.Data
             features.TEXT: tf.reshape(parsed[features.TEXT], []),
             features.WEIGHT: tf.reshape(weight, []),
         }
+        if features.EVENT_TIME in parsed:
+            example[features.EVENT_TIME] = tf.reshape(parsed[features.EVENT_TIME], [])
         if features.TAG_IDS in parsed:
             example[TARGET] = tf.sparse.to_dense(parsed[features.TAG_IDS])
             example[features.TAGS] = tf.sparse.to_dense(parsed[features.TAGS])

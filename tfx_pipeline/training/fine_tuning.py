@@ -26,6 +26,7 @@ from tfx_pipeline.training.batches import TARGET, bucket
 from tfx_pipeline.training.learner import Learner
 from tfx_pipeline.training.objective import learnable, objective
 from tfx_pipeline.training.optimizer import build_optimizer
+from tfx_pipeline.training.warm_start import warm_start
 
 _POLICIES = {"bfloat16": "mixed_bfloat16", "float16": "mixed_float16", "float32": "float32"}
 
@@ -34,13 +35,15 @@ _POLICIES = {"bfloat16": "mixed_bfloat16", "float16": "mixed_float16", "float32"
 class FineTuning:
     """What a fine-tuning starts from.
 
-    `checkpoints` is where its state is kept after each epoch, None to keep none.
+    `checkpoints` is where its state is kept after each epoch, None to keep none; `before` an
+    earlier version to start from, None to start from the encoder.
     """
 
     config: PipelineConfig
     encoder: Encoder
     labels: tuple[str, ...]
     checkpoints: Path | None = None
+    before: Path | None = None
 
     def run(
         self,
@@ -64,6 +67,8 @@ class FineTuning:
             backbone = load_backbone(self.encoder, policy)
             restrict(backbone, training.lora_rank, training.freeze_layers)
             network = self._network(backbone)
+            if self.before is not None:
+                warm_start(network, config, self.encoder, self.labels, self.before)
             learner = Learner(network, training)
             batches = self._batches(train)
             steps = int(batches.cardinality())

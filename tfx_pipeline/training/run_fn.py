@@ -16,7 +16,7 @@ import tensorflow_transform as tft
 
 from tfx_pipeline import card, export, features
 from tfx_pipeline.config import PipelineConfig
-from tfx_pipeline.model.calibration import Calibration, fit_calibration
+from tfx_pipeline.model.calibration import Calibration, budget_threshold, fit_calibration
 from tfx_pipeline.model.encoder import find_encoder
 from tfx_pipeline.model.novelty import REFERENCES, choose_references
 from tfx_pipeline.progress import log
@@ -27,6 +27,10 @@ from tfx_pipeline.training.scoring import Scored, compiled, score
 
 # Around 0 in quarters: beyond, a tag would have to be e^4 times likelier than the model says.
 _SHIFTS = np.arange(-4.0, 2.25, 0.25)
+
+
+# In microseconds.
+_DAY = 86_400_000_000
 
 
 def run_fn(fn_args: Any) -> None:
@@ -47,7 +51,9 @@ def run_fn(fn_args: Any) -> None:
         train_files += eval_files
     encoder = find_encoder(config.encoder)
     checkpoints = checkpoint_folder(fn_args.serving_model_dir, config, train_files)
-    tuning = FineTuning(config, encoder, labels, checkpoints)
+    # The last blessed version, which the first run has not.
+    before = Path(fn_args.base_model) if fn_args.base_model else None
+    tuning = FineTuning(config, encoder, labels, checkpoints, before)
     tokens = 4 * config.training.batch_tokens
     if config.training.folds:
         train = train.concatenate(evaluation)
@@ -65,7 +71,7 @@ def run_fn(fn_args: Any) -> None:
         judged = [(train, evaluation)]
     if config.task == "token":
         scored = shift_outside(model, labels, scored)
-    calibration = calibrate(config, scored)
+    calibration = calibrate(config, scored, train if config.training.folds else evaluation)
     references = choose_references(
         _normalised(score(run, _sample(train, config), tokens).pooled),
         config.training.seed,
@@ -123,11 +129,20 @@ def label_names(config: PipelineConfig, transform: tft.TFTransformOutput) -> tup
     return names
 
 
-def calibrate(config: PipelineConfig, scored: Scored) -> Calibration:
+def calibrate(config: PipelineConfig, scored: Scored, held_out: tf.data.Dataset) -> Calibration:
     """Fit the anomaly score on events held out of training; other tasks keep their softmax."""
     if config.task != "anomaly":
         return Calibration()
-    return fit_calibration(scored.logits[:, 0], scored.targets == 1)
+    logits = scored.logits[:, 0]
+    fitted = fit_calibration(logits, scored.targets == 1)
+    budget = config.training.alerts_per_day
+    if budget is None:
+        return fitted
+    times = [example[features.EVENT_TIME] for example in held_out.as_numpy_iterator()]
+    alerts = int(budget * (max(times) - min(times)) / _DAY)
+    threshold = budget_threshold(fitted.score(logits), alerts)
+    log.info("  %d alerts in %d held-out events: threshold %.4f", alerts, len(times), threshold)
+    return dataclasses.replace(fitted, threshold=threshold)
 
 
 def shift_outside(model: keras.Model, labels: Sequence[str], scored: Scored) -> Scored:
