@@ -39,6 +39,7 @@ def build(config: PipelineConfig, places: Places | None = None) -> list[BaseComp
 
     Without `places` the spans and the base path are where the config has them on this machine.
     """
+    here = places is None
     if places is None:
         places = Places(str(config.spans_path.resolve()), str(config.push_path.absolute()))
 
@@ -61,13 +62,14 @@ def build(config: PipelineConfig, places: Places | None = None) -> list[BaseComp
     schema = schema_gen.outputs["schema"]
     example_validator = tfx.components.ExampleValidator(statistics=statistics, schema=schema)
 
-    # The same schema as the run before accepted, or no further.
+    # The same schema as the run before accepted, or no further. Vertex would ask for any artifact
+    # of ours, not for this type, so the schema is remembered on this machine alone.
     last_schema = tfx.dsl.Resolver(
         strategy_class=tfx.dsl.experimental.LatestArtifactStrategy,
         accepted=tfx.dsl.Channel(type=AcceptedSchema),
     ).with_id("last_schema")
     schema_check = SchemaCheck(
-        schema=schema, **({"accepted": last_schema.outputs["accepted"]} if places.queries else {})
+        schema=schema, **({"accepted": last_schema.outputs["accepted"]} if here else {})
     )
     schema_gate = SchemaGate(
         schema=schema,
@@ -158,7 +160,7 @@ def build(config: PipelineConfig, places: Places | None = None) -> list[BaseComp
         statistics_gen,
         schema_gen,
         example_validator,
-        *([last_schema] if places.queries else []),
+        *([last_schema] if here else []),
         schema_check,
         schema_gate,
         transform,

@@ -26,8 +26,8 @@ from tfx_pipeline.evaluation.figures import Answers, alert_threshold, mistakes, 
 class ScorecardArtifact(Artifact):
     """A directory with `scorecard.json` and the predictions behind it."""
 
-    # Kubeflow wants custom types to have a namespace.
-    TYPE_NAME = "livebert.Scorecard"
+    # On Kubeflow the type is imported by this name.
+    TYPE_NAME = "tfx_pipeline.evaluation.scorecard.ScorecardArtifact"
 
 
 @component
