@@ -136,7 +136,7 @@ def serving_network(config: PipelineConfig, encoder: Encoder, model: keras.Model
     dtype = precision.resolve(config.serving.precision)
     backbone = load_backbone(encoder, dtype)
     outputs = model.output["logits"].shape[-1]
-    network = build_model(backbone, config.task, outputs, 0.0, config.encoder)
+    network = build_model(backbone, config.task, outputs, 0.0, config.encoder, config.training.wide)
     network.set_weights(model.get_weights())
     return network
 

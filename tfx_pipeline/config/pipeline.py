@@ -64,6 +64,12 @@ class PipelineConfig(Frozen):
         return expand(rules)
 
     @model_validator(mode="after")
+    def _labels_have_log_odds(self) -> PipelineConfig:
+        if self.training.wide and self.task not in ("anomaly", "classification"):
+            raise ValueError("training.wide: only for the anomaly and classification tasks")
+        return self
+
+    @model_validator(mode="after")
     def _a_budget_has_its_days(self) -> PipelineConfig:
         if self.training.alerts_per_day is None:
             return self

@@ -58,6 +58,9 @@ class TrainingConfig(Frozen):
     the embeddings. `average` gives the running mean of the weights (`ema`, with `ema_decay` a
     step) or the mean over the epochs from the middle on (`swa`) in place of the last weights.
 
+    `wide` adds to the encoder's logits those of logistic regression on n-grams of word pieces, for
+    the anomaly and classification tasks: what both say holds for more than what either has seen.
+
     Validation: the eval split chooses the threshold, and the epoch, stopping after `patience`
     epochs without a better one (0: all epochs are trained and the last weights count, for an eval
     split too small to choose by). With `folds` (2 or more) the train and eval splits are parted
@@ -92,6 +95,7 @@ class TrainingConfig(Frozen):
     template_weight: Literal["none", "root"] = "none"
     focal: float = Field(default=0.0, ge=0)
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    wide: bool = False
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     dropout_samples: int = Field(default=1, ge=1)
     r_drop: float = Field(default=0.0, ge=0)

@@ -12,6 +12,7 @@ import keras
 from keras import layers, ops
 
 from tfx_pipeline.config import EncoderConfig
+from tfx_pipeline.model.wide import WideLogits
 from tfx_pipeline.model.windows import CutWindows, JoinWindows
 
 
@@ -32,9 +33,16 @@ def width(task: str, labels: int) -> int:
 
 
 def build_model(
-    backbone: Any, task: str, labels: int, dropout: float, config: EncoderConfig
+    backbone: Any,
+    task: str,
+    labels: int,
+    dropout: float,
+    config: EncoderConfig,
+    wide: bool = False,
 ) -> keras.Model:
     """Put a head on the backbone, and the windows that the config asks for round both.
+
+    With `wide` the logits are the sum of the head's and those of a linear model of the word pieces.
 
     Returns a model from a BertBackbone's inputs, of any length, to what `build_head` gives.
     """
@@ -52,6 +60,10 @@ def build_model(
     joined = JoinWindows(task, size, step, dtype="float32", name="join_windows")(
         found["logits"], found["pooled"], text, inputs["padding_mask"]
     )
+    if wide:
+        linear = WideLogits(width(task, labels), dtype="float32", name="wide")
+        more = linear(inputs["token_ids"], inputs["padding_mask"])
+        joined = {**joined, "logits": layers.Add(dtype="float32")([joined["logits"], more])}
     return keras.Model(inputs, joined)
 
 

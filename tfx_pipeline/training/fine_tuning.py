@@ -31,6 +31,10 @@ from tfx_pipeline.training.warm_start import warm_start
 _POLICIES = {"bfloat16": "mixed_bfloat16", "float16": "mixed_float16", "float32": "float32"}
 
 
+# How many word pieces the linear part counts at once.
+_WIDE_TOKENS = 2048
+
+
 @dataclass(frozen=True)
 class FineTuning:
     """What a fine-tuning starts from.
@@ -69,6 +73,9 @@ class FineTuning:
             network = self._network(backbone)
             if self.before is not None:
                 warm_start(network, config, self.encoder, self.labels, self.before)
+            if training.wide:
+                seen = bucket(train, _WIDE_TOKENS).map(learnable(None))
+                network.get_layer("wide").fit(seen, len(self.labels))
             learner = Learner(network, training)
             batches = self._batches(train)
             steps = int(batches.cardinality())
@@ -103,7 +110,12 @@ class FineTuning:
     def _network(self, backbone: Any) -> keras.Model:
         config = self.config
         return build_model(
-            backbone, config.task, len(self.labels), config.training.dropout, config.encoder
+            backbone,
+            config.task,
+            len(self.labels),
+            config.training.dropout,
+            config.encoder,
+            config.training.wide,
         )
 
     def _batches(self, train: tf.data.Dataset) -> tf.data.Dataset:

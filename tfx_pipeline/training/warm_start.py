@@ -45,6 +45,7 @@ def warm_start(
         ("task", card["task"], config.task),
         ("encoder.preset", card["encoder"]["preset"], config.encoder.preset),
         ("encoder.sha256", card["encoder"]["sha256"], encoder.sha256),
+        ("training.wide", card["config"]["training"].get("wide", False), config.training.wide),
     ):
         if theirs != ours:
             raise EncoderError(
@@ -59,6 +60,9 @@ def warm_start(
     head = network.get_layer("head").get_layer("logits")
     head_variables = {id(head.kernel), id(head.bias)}
     for variable, value in zip(own_weights(network), values, strict=True):
+        if "wide/" in variable.path:
+            # It is fitted anew, before the training.
+            continue
         if of_labels and id(variable) in head_variables:
             value = _rows(variable, value, kept, was)
         variable.assign(value)
