@@ -15,6 +15,7 @@ engine is Beam's FnApiRunner, the others are told to call back (``LOOPBACK``).
 from __future__ import annotations
 
 import inspect
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -106,7 +107,11 @@ def _ask_flink(options: _FlinkOptions, config: BridgeConfig) -> None:
     options.max_bundle_time_mills = flink.bundle_milliseconds
     # Checkpoints in memory are full after half a minute.
     options.state_backend = "filesystem"
-    options.state_backend_storage_path = (config.state_dir / "flink").resolve().as_uri()
+    checkpoints = (config.state_dir / "flink").resolve()
+    if flink.master == "[local]":
+        # No mini-cluster outlives its bridge, and none reads another's.
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    options.state_backend_storage_path = checkpoints.as_uri()
     options.number_of_execution_retries = config.failure.restarts
     options.execution_retry_delay = 1000
 

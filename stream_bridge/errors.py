@@ -80,4 +80,4 @@ class ParseError(BridgeError):
 
 
 # What starting the pipeline again does not help against.
-FINAL = (Abandoned, WaitedTooLong, StateError)
+FINAL = (Abandoned, WaitedTooLong, StateError, ConfigError)

@@ -52,7 +52,7 @@ class JobServer:
                 preexec_fn=lambda: _PRCTL(_DIE_WITH_PARENT, signal.SIGKILL),
             )
         deadline = time.monotonic() + _START_SECONDS
-        while not self._answers():
+        while not _answers(self.address):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.__exit__()
                 raise EngineError(f"{self._name} does not start; see {self._log}")
@@ -63,14 +63,21 @@ class JobServer:
         self._process.kill()
         self._process.wait()
 
-    def _answers(self) -> bool:
-        host, port = self.address.split(":")
-        with socket.socket() as sock:
-            return sock.connect_ex((host, int(port))) == 0
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=5):
+            return True
+    except OSError:
+        return False
 
 
 def job_server(config: BridgeConfig) -> JobServer:
-    """The job server of the config's engine, not yet started; raises ConfigError."""
+    """The job server of the config's engine, not yet started.
+
+    Raises ConfigError where a program is missing, EngineError where the Flink master is away.
+    """
     log = config.state_dir / f"{config.engine}.log"
     if config.engine == "prism":
         binary = config.prism.binary
@@ -80,13 +87,16 @@ def job_server(config: BridgeConfig) -> JobServer:
             )
         command = [str(binary.resolve()), "--serve_http=false", "--log_level=warn"]
         return JobServer("Prism", command, "--job_port", log)
-    jar = config.flink.job_server_jar
+    flink = config.flink
+    jar = flink.job_server_jar
     if shutil.which("java") is None or not jar.exists():
         raise ConfigError(
             f"flink.job_server_jar: Java and {jar} are needed; "
             "requirements/services/flink.sh brings the jar"
         )
+    if flink.master != "[local]" and not _answers(flink.master):
+        raise EngineError(f"flink.master: {flink.master} does not answer")
     command = ["java", "-Xmx768m", "-jar", str(jar.resolve()), "--job-host=127.0.0.1"]
-    command += ["--artifact-port=0", "--expansion-port=0", f"--flink-master={config.flink.master}"]
+    command += ["--artifact-port=0", "--expansion-port=0", f"--flink-master={flink.master}"]
     command += [f"--artifacts-dir={(config.state_dir / 'artifacts').resolve()}"]
     return JobServer("the Flink job server", command, "--job-port", log)

@@ -14,6 +14,7 @@ from stream_bridge.config.kafka import KafkaSource
 from stream_bridge.config.sources import StdinSource, TcpSource
 from stream_bridge.errors import FINAL, Abandoned, BridgeError
 from stream_bridge.housekeeping import Housekeeper, Signals
+from stream_bridge.job_server import job_server
 from stream_bridge.metrics import Snapshot
 from stream_bridge.runtime import Runtime
 from stream_bridge.server_check import wait_for_server
@@ -84,7 +85,9 @@ def run(
 
 
 def _prepare(config: BridgeConfig, state: StateDir, from_start: bool) -> None:
-    """What can be said of the source, and its position, before anything is started."""
+    """What can be said of engine, source and position, before anything is started."""
+    if config.engine != "local":
+        job_server(config)
     if from_start:
         state.forget(config.source.address)
     if isinstance(config.source, KafkaSource):

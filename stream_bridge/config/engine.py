@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt, field_validator
 
 from stream_bridge.config.base import Frozen
 
@@ -24,7 +24,8 @@ class FlinkConfig(Frozen):
 
     Attributes:
       job_server_jar: Beam's job server for the Flink version in use.
-      master: ``[local]`` starts a mini-cluster in the job server; else ``HOST:PORT`` of one.
+      master: ``[local]`` starts a mini-cluster in the job server; else ``HOST:PORT``, the REST
+        endpoint of a cluster whose task managers run on this machine.
       checkpoint_seconds: how often Flink makes a checkpoint; positions are committed after one.
       bundle_milliseconds: how long Flink collects a bundle.
     """
@@ -33,3 +34,11 @@ class FlinkConfig(Frozen):
     master: str = "[local]"
     checkpoint_seconds: PositiveFloat = 2.0
     bundle_milliseconds: PositiveInt = 100
+
+    @field_validator("master")
+    @classmethod
+    def _reachable(cls, master: str) -> str:
+        host, _, port = master.rpartition(":")
+        if master != "[local]" and not (host and port.isdigit()):
+            raise ValueError("write HOST:PORT of a cluster's REST endpoint, or [local]")
+        return master

@@ -129,7 +129,6 @@ class KafkaSource(KafkaTopic, BrokerKeptSource):
       until_end: stop when all partitions were read to their end as it is then.
       discover_seconds: how often to look for new partitions.
       session_seconds: after this long without a sign of life, a bridge's partitions go to others.
-      reader: ``own`` needs nothing; ``beam`` is Beam's KafkaIO in Java, on Flink and Dataflow.
     """
 
     group: str = Field(default="stream-bridge", min_length=1)
@@ -138,7 +137,6 @@ class KafkaSource(KafkaTopic, BrokerKeptSource):
     until_end: bool = False
     discover_seconds: PositiveFloat = 10.0
     session_seconds: float = Field(default=10.0, ge=6)
-    reader: Literal["own", "beam"] = "own"
 
     @model_validator(mode="after")
     def _start_is_known(self) -> KafkaSource:

@@ -8,12 +8,13 @@ import pytest
 
 from tests.stream_bridge.brokers import ROOT, Kafka, install, until
 from tests.stream_bridge.conftest import json_lines
+from tests.stream_bridge.flink import JOB_SERVER, FlinkCluster
 
 pytestmark = pytest.mark.slow
 
 ENGINES = {
     "prism": {"prism": {"binary": str(ROOT / ".tools/prism/prism")}},
-    "flink": {"flink": {"job_server_jar": str(ROOT / ".tools/flink/job-server.jar")}},
+    "flink": {"flink": {"job_server_jar": str(JOB_SERVER)}},
 }
 BEGIN = datetime(2026, 1, 5, 10, 0, tzinfo=timezone.utc)
 
@@ -62,10 +63,14 @@ def running(it, condition, seconds=90):
 def test_windows_fire_while_it_runs(bridge, broker, engine, tmp_path):
     address = broker.topic(f"{engine}-windows")
     topic = f"{engine}-windows"
+    scored = broker.topic(f"{engine}-scored")
     it = bridge(
         **settings(address, engine, topic),
         windows={"length_seconds": 60, "out_of_order_seconds": 5},
-        sinks={"windows": {"address": f"jsonl:{tmp_path}/windows.jsonl", "take": "windows"}},
+        sinks={
+            "scored": {"address": scored, "take": "predictions"},
+            "windows": {"address": f"jsonl:{tmp_path}/windows.jsonl", "take": "windows"},
+        },
     ).spawn()
     broker.send(topic, events(range(150)))
     found = running(it, lambda: len(f := json_lines(tmp_path / "windows.jsonl")) >= 4 and f)
@@ -81,6 +86,8 @@ def test_windows_fire_while_it_runs(bridge, broker, engine, tmp_path):
     assert code == 0, err
     assert out.startswith("read 150 = predicted 150 + dead 0")
     assert broker.offsets(topic, topic) == {0: 150}
+    written = [json.loads(message.value()) for message in broker.messages(f"{engine}-scored")]
+    assert [each["event_id"] for each in written] == [f"{topic}/0/{i}" for i in range(150)]
 
 
 def test_a_killed_bridge_loses_nothing(bridge, broker, engine, server):
@@ -100,3 +107,38 @@ def test_a_killed_bridge_loses_nothing(bridge, broker, engine, server):
     until(lambda: rest.process.poll() is not None, 120)
     assert rest.process.returncode == 0, rest.process.stderr.read()
     assert len({p["event_id"] for p in rest.predictions}) == 2000
+
+
+def test_a_killed_task_manager_costs_no_event_and_no_window(bridge, broker, tmp_path):
+    install("flink")
+    topic = "task-manager"
+    address = broker.topic(topic, 2)
+    with FlinkCluster(tmp_path / "cluster") as cluster:
+        given = settings(address, "flink", topic)
+        given["flink"] = {**given["flink"], "master": cluster.master, "checkpoint_seconds": 1}
+        it = bridge(
+            **given,
+            windows={"length_seconds": 60, "out_of_order_seconds": 5},
+            sinks={"windows": {"address": f"jsonl:{tmp_path}/windows.jsonl", "take": "windows"}},
+        ).spawn()
+        broker.send(topic, events(range(100)))
+        running(it, lambda: len(it.predictions) == 100)
+        # Half of the second window is in a checkpoint now.
+        running(it, lambda: sum(broker.offsets(topic, topic).values()) == 100)
+        cluster.task_manager.kill()
+        broker.send(topic, events(range(100, 200)))
+        cluster.task_manager.start()
+        running(it, lambda: len({p["event_id"] for p in it.predictions}) == 200)
+        code, out, err = it.kill(signal.SIGTERM)
+    assert code == 0, err
+    assert "predicted 200" in out
+    found = {
+        (w["key"], w["window_start"][14:16], w["events"], w["alerts"])
+        for w in json_lines(tmp_path / "windows.jsonl")
+    }
+    assert found == {
+        *(("h0", minute, 30, 6) for minute in ("00", "01", "02")),
+        *(("h1", minute, 30, 0) for minute in ("00", "01", "02")),
+        ("h0", "03", 10, 2),
+        ("h1", "03", 10, 0),
+    }
