@@ -51,6 +51,17 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--compare", nargs=2, metavar=("A", "B"), help="run B beside run A")
     review.add_argument("--output", type=Path, metavar="FILE", help="where the page goes")
     review.set_defaults(command=_review)
+    selects = commands.add_parser("select", help="unlabelled events: which to label next")
+    selects.add_argument("--data", type=Path, action="append", required=True, metavar="FILE")
+    selects.add_argument("--count", type=int, default=50, help="events for a person (default: 50)")
+    selects.add_argument("--output", type=Path, default=Path("review.jsonl"), metavar="FILE")
+    selects.add_argument(
+        "--surer-than", type=float, metavar="P", help="label events the model is so sure of"
+    )
+    selects.add_argument(
+        "--labelled", type=Path, default=Path("labelled.jsonl"), metavar="FILE", help="where to"
+    )
+    selects.set_defaults(command=_select)
     compiles = commands.add_parser("compile", help="the pipeline as a spec for an orchestrator")
     compiles.add_argument("--runner", choices=["kubeflow", "vertex"], required=True)
     compiles.add_argument(
@@ -59,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     compiles.set_defaults(command=_compile)
     keys = commands.add_parser("keys", help="every key of the config, its default and meaning")
     keys.set_defaults(command=_keys)
-    for command in (imports, run, runs, review, compiles):
+    for command in (imports, run, runs, review, selects, compiles):
         command.add_argument("--config", type=Path, required=True, help="the model's YAML file")
         command.add_argument(
             "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key"
@@ -122,6 +133,28 @@ def _review(arguments: argparse.Namespace) -> int:
     loaded = config.load(arguments.config, arguments.set)
     compared = arguments.compare or (None, arguments.run)
     print(write_review(loaded, compared[1], compared[0], arguments.output))
+    return 0
+
+
+def _select(arguments: argparse.Namespace) -> int:
+    from tfx_pipeline import config
+    from tfx_pipeline.selection import select
+
+    if arguments.count < 1 or not 0.5 <= (arguments.surer_than or 1) <= 1:
+        raise ConfigError("--count is at least 1, --surer-than between 0.5 and 1")
+    loaded = config.load(arguments.config, arguments.set)
+    found = select(
+        loaded,
+        arguments.data,
+        arguments.count,
+        arguments.output,
+        arguments.surer_than,
+        arguments.labelled,
+    )
+    print(f"{found.events} events of {found.templates} templates")
+    print(f"{arguments.output}: {found.chosen} to label, in the field {loaded.data.label!r}")
+    if arguments.surer_than is not None:
+        print(f"{arguments.labelled}: {found.labelled} that the model labelled itself")
     return 0
 
 
