@@ -24,7 +24,7 @@ from tfx.proto import pusher_pb2
 from tfx.types import artifact_utils
 from tfx.utils import io_utils, json_utils, proto_utils
 
-from serving_client import Client, ServingError
+from serving_client import Client, NotFoundError, ServingError
 from tfx_pipeline import versions
 from tfx_pipeline.config import PushConfig
 from tfx_pipeline.errors import PushRefusedError
@@ -63,9 +63,11 @@ def push(
     Returns the version and its path.
 
     Raises:
-        PushRefusedError: the version is not what was pushed; it was taken away again.
+        PushRefusedError: the server does not answer, or the version is not what was pushed; it
+            was taken away again.
     """
-    version = versions.next_version(base)
+    known = [] if config.address is None else _known(config, name)
+    version = versions.next_version(base, known)
     try:
         destination = versions.copy_version(source, base, version)
         _compare(source, destination)
@@ -99,6 +101,21 @@ def _sha256(path: str) -> str:
     return whole.hexdigest()
 
 
+def _known(config: PushConfig, name: str) -> list[int]:
+    address = str(config.address)
+    try:
+        with Client(address) as client:
+            return [of.version for of in client.status(name, timeout=config.timeout_seconds)]
+    except NotFoundError:
+        return []
+    except ServingError as error:
+        raise PushRefusedError(_one_line(address, error)) from error
+
+
+def _one_line(address: str, error: ServingError) -> str:
+    return f"{address}: {' '.join(str(error).split())[:300]}"
+
+
 def _ask(config: PushConfig, name: str, version: int, golden: Golden) -> None:
     address = str(config.address)
     try:
@@ -107,7 +124,7 @@ def _ask(config: PushConfig, name: str, version: int, golden: Golden) -> None:
             rows = golden.rows[: config.samples]
             why = disagreement(client, name, version, golden.card, rows, golden.tolerance)
     except ServingError as error:
-        raise PushRefusedError(f"{address}: {' '.join(str(error).split())[:300]}") from error
+        raise PushRefusedError(_one_line(address, error)) from error
     if why is not None:
         raise PushRefusedError(f"{address}: {why}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 
 from tfx.dsl.io import fileio
 from tfx.utils import io_utils
@@ -19,9 +20,13 @@ def versions(base: str) -> list[int]:
     return sorted(int(name) for name in names if name.isdigit())
 
 
-def next_version(base: str) -> int:
-    """Return a version above all there are: the time in seconds, as TFX's Pusher numbers them."""
-    return max([int(time.time()), *(version + 1 for version in versions(base))])
+def next_version(base: str, known: Sequence[int] = ()) -> int:
+    """Return a version above all there are: the time in seconds, as TFX's Pusher numbers them.
+
+    `known` are versions that a server remembers; of one that was taken away it would go on to say
+    how that one ended.
+    """
+    return max([int(time.time()), *(version + 1 for version in [*versions(base), *known])])
 
 
 def copy_version(source: str, base: str, version: int) -> str:

@@ -34,7 +34,10 @@ def reload(server, text, *metrics):
 def server(models, start, tmp_path_factory):
     file = tmp_path_factory.mktemp("config") / "models.config"
     file.write_text(listed(entry("half", models / "half", "all {}")))
-    return start(f"--model_config_file={file}")
+    server = start(f"--model_config_file={file}")
+    for number in (1, 2):
+        server.wait_for(rf"Successfully loaded servable version \{{name: half version: {number}\}}")
+    return server
 
 
 def version(server, api, **spec):
