@@ -65,14 +65,15 @@ class Trained:
     """What two runs of the real pipeline left: an anomaly model and a classification model.
 
     `folder` is the working directory; `anomaly` and `classification` the pushed version
-    directories, `anomaly_config` the config of the first; `stream` the lines of its later events;
-    `said` what the commands printed.
+    directories, `anomaly_config` the config of the first, `flags` what both were run with;
+    `stream` the lines of its later events; `said` what the commands printed.
     """
 
     folder: Path
     anomaly: Path
     classification: Path
     anomaly_config: Path
+    flags: tuple[str, ...]
     stream: tuple[str, ...]
     said: str
 
@@ -127,6 +128,7 @@ def trained(tmp_path_factory, tiny_bert) -> Trained:
         anomaly=versions[anomaly[0].stem],
         classification=versions[classification[0].stem],
         anomaly_config=anomaly[0],
+        flags=tuple(flags),
         stream=tuple(stream[-len(stream) * 2 // 5 :]),
         said=done.stdout,
     )

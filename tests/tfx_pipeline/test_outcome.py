@@ -10,14 +10,10 @@ import pytest
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_model_below_its_bound_is_not_blessed_and_the_run_says_why(trained, tiny_bert):
-    flags = ["encoder.preset=" + str(tiny_bert), "training.epochs=1"]
-    flags += [f"data.root={trained.folder / 'data'}", f"serving.base_path={trained.folder / 'x'}"]
-    flags += [f"pipeline_root={trained.folder / 'pipelines'}"]
-    flags += ["evaluation.bounds=[{metric: average_precision, at_least: 0.999}]"]
+def test_a_model_below_its_bound_is_not_blessed_and_the_run_says_why(trained):
     command = [sys.executable, "-m", "tfx_pipeline", "run", "--config", trained.anomaly_config]
-    for flag in flags:
-        command += ["--set", flag]
+    command += [*trained.flags, "--set", f"serving.base_path={trained.folder / 'x'}"]
+    command += ["--set", "evaluation.bounds=[{metric: average_precision, at_least: 0.999}]"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=550)
     assert done.returncode == 3, done.stdout + done.stderr
     assert "not blessed: average_precision is 0." in done.stdout
