@@ -24,13 +24,13 @@ _SCHEMA = "schema.pbtxt"
 class SchemaChanges(Artifact):
     """A directory with `changes.json`, one line for each change."""
 
-    TYPE_NAME = "tfx_pipeline.schema_check.SchemaChanges"
+    TYPE_NAME = "tfx_pipeline.SchemaChanges"
 
 
 class AcceptedSchema(Artifact):
     """A directory with the `schema.pbtxt` that a run went on with."""
 
-    TYPE_NAME = "tfx_pipeline.schema_check.AcceptedSchema"
+    TYPE_NAME = "tfx_pipeline.AcceptedSchema"
 
 
 @component

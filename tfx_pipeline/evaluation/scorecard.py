@@ -27,7 +27,7 @@ class ScorecardArtifact(Artifact):
     """A directory with `scorecard.json` and the predictions behind it."""
 
     # On Kubeflow the type is imported by this name.
-    TYPE_NAME = "tfx_pipeline.evaluation.scorecard.ScorecardArtifact"
+    TYPE_NAME = "tfx_pipeline.ScorecardArtifact"
 
 
 @component
