@@ -44,10 +44,11 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="train, evaluate and push, here")
     run.set_defaults(command=_run)
     runs = commands.add_parser("runs", help="the runs so far: when, on what, what came of them")
+    runs.add_argument("--run", metavar="ID", help="what one of them made: its id, or a version")
     runs.set_defaults(command=_runs)
     review = commands.add_parser("review", help="one HTML page about a run, to read offline")
     which = review.add_mutually_exclusive_group()
-    which.add_argument("--run", metavar="ID", help="as `runs` lists it (default: the newest)")
+    which.add_argument("--run", metavar="ID", help="as for `runs` (default: the newest)")
     which.add_argument("--compare", nargs=2, metavar=("A", "B"), help="run B beside run A")
     review.add_argument("--output", type=Path, metavar="FILE", help="where the page goes")
     review.set_defaults(command=_review)
@@ -119,10 +120,16 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _runs(arguments: argparse.Namespace) -> int:
-    from tfx_pipeline import config, lineage, show
+    from tfx_pipeline import config, lineage, outcome, show
 
     loaded = config.load(arguments.config, arguments.set)
-    print(show.runs_table(loaded, lineage.recorded_runs(loaded.metadata)))
+    found = lineage.recorded_runs(loaded.metadata)
+    if arguments.run is None:
+        print(show.runs_table(loaded, found))
+        return 0
+    run = lineage.find_run(found, arguments.run)
+    print(f"{run.run_id}: {outcome.read_outcome(run).verdict}")
+    print(show.lineage_table(run, found))
     return 0
 
 

@@ -52,6 +52,12 @@ class RecordedRun:
         examples = self.find("ImportExampleGen", "examples")
         return None if examples is None else int(examples.properties.get("span", 0))
 
+    @property
+    def version(self) -> str | None:
+        """The version the run pushed."""
+        pushed = self.find("Pusher", "pushed_model")
+        return None if pushed is None else pushed.properties.get("pushed_version")
+
 
 def recorded_runs(metadata: Path) -> list[RecordedRun]:
     """Return every run in a metadata store, the newest first; none where there is no store."""
@@ -70,13 +76,13 @@ def recorded_runs(metadata: Path) -> list[RecordedRun]:
 
 
 def find_run(runs: Sequence[RecordedRun], run_id: str) -> RecordedRun:
-    """Return the newest run whose id begins with `run_id`.
+    """Return the newest run whose id begins with `run_id`, or that pushed the version of that name.
 
     Raises:
         RunNotFoundError: there is none.
     """
     for run in runs:
-        if run.run_id.startswith(run_id):
+        if run.run_id.startswith(run_id) or run.version == run_id:
             return run
     known = ", ".join(run.run_id for run in runs[:3]) or "none yet"
     raise RunNotFoundError(f"no run {run_id}; the newest are {known} (`tfx-pipeline runs`)")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tfx_pipeline.evaluation import FILE
-from tfx_pipeline.lineage import SCHEMA_CHANGES, RecordedRun
+from tfx_pipeline.lineage import SCHEMA_CHANGES, Made, RecordedRun
 
 
 @dataclass(frozen=True)
@@ -40,18 +40,21 @@ def read_outcome(run: RecordedRun) -> Outcome:
     made = run.find("Scorecard", "scorecard")
     if run.stopped_at is not None or made is None:
         return Outcome(False, (_stopped(run),), None, {})
+    pushed = run.find("Pusher", "pushed_model")
+    destination = pushed.properties.get("pushed_destination") if pushed is not None else None
+    where = Path(destination) if destination else None
+    if not (made.uri / FILE).is_file():
+        return Outcome(where is not None, (f"its results are gone from {made.uri}",), where, {})
     card = json.loads((made.uri / FILE).read_text("utf-8"))
     why = [*card["verdict"]["why"]]
     for component, output in (("ServingGate", "blessing"), ("Pusher", "pushed_model")):
         found = run.find(component, output)
         if found is not None and found.properties.get("why"):
             why.append(found.properties["why"])
-    pushed = run.find("Pusher", "pushed_model")
-    destination = pushed.properties.get("pushed_destination") if pushed is not None else None
     return Outcome(
         blessed=card["verdict"]["blessed"],
         why=tuple(why),
-        pushed=Path(destination) if destination else None,
+        pushed=where,
         scorecard=card,
     )
 
@@ -59,6 +62,11 @@ def read_outcome(run: RecordedRun) -> Outcome:
 def _stopped(run: RecordedRun) -> str:
     changes = run.find("SchemaCheck", "changes")
     if run.stopped_at == "SchemaGate" and changes is not None:
-        found = json.loads((changes.uri / SCHEMA_CHANGES).read_text("utf-8"))
-        return f"the schema changed: {'; '.join(found)}"
+        return f"the schema changed: {'; '.join(schema_changes(changes))}"
     return f"stopped at {run.stopped_at or 'its start'}"
+
+
+def schema_changes(made: Made) -> list[str]:
+    """Read what SchemaCheck found, a line for each change; nothing once its file is gone."""
+    file = made.uri / SCHEMA_CHANGES
+    return json.loads(file.read_text("utf-8")) if file.is_file() else []

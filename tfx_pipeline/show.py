@@ -58,6 +58,27 @@ def runs_table(config: PipelineConfig, runs: Sequence[RecordedRun]) -> str:
     return "\n".join(f"{line}  {end}" for line, end in zip(lines, ends, strict=True))
 
 
+def lineage_table(run: RecordedRun, runs: Sequence[RecordedRun]) -> str:
+    """List what a run made or took over: the component, its output, the run that made it, where.
+
+    `runs` are all, the newest first.
+    """
+    first = {
+        made.uri: other.run_id
+        for other in runs
+        for outputs in other.outputs.values()
+        for made in outputs.values()
+    }
+    rows = [
+        (component, name, "this run" if first[made.uri] == run.run_id else first[made.uri])
+        for component, outputs in run.outputs.items()
+        for name, made in outputs.items()
+    ]
+    places = [str(made.uri) for outputs in run.outputs.values() for made in outputs.values()]
+    lines = _table(("component", "output", "made by"), rows)
+    return "\n".join(f"{line}  {end}" for line, end in zip(lines, ["path", *places], strict=True))
+
+
 def _values(row: dict[str, Any], columns: Sequence[str]) -> list[str]:
     return ["-" if row.get(name) is None else f"{row[name]:.3f}" for name in columns]
 

@@ -13,8 +13,8 @@ from tfx_pipeline.errors import RunNotFoundError
 from tfx_pipeline.evaluation import FILE, measure, predictions
 from tfx_pipeline.evaluation.metrics import as_json
 from tfx_pipeline.evaluation.predictions import Row
-from tfx_pipeline.lineage import SCHEMA_CHANGES, RecordedRun
-from tfx_pipeline.outcome import read_outcome
+from tfx_pipeline.lineage import RecordedRun
+from tfx_pipeline.outcome import read_outcome, schema_changes
 from tfx_pipeline.review import curves, statistics
 
 HISTORY = "history.csv"
@@ -196,7 +196,7 @@ def _data(run: RecordedRun, runs: Sequence[RecordedRun]) -> dict[str, Any]:
 def _schema(run: RecordedRun) -> list[str]:
     """Return what changed since the run before, then where the splits of this one differ."""
     made = run.find("SchemaCheck", "changes")
-    found = [] if made is None else json.loads((made.uri / SCHEMA_CHANGES).read_text("utf-8"))
+    found = [] if made is None else schema_changes(made)
     splits = run.find("ExampleValidator", "anomalies")
     return found if splits is None else found + statistics.schema_changes(splits.uri)
 
@@ -218,7 +218,7 @@ def _run(run: RecordedRun) -> dict[str, Any]:
 def _folder(run: RecordedRun) -> Path:
     made = run.find("Scorecard", "scorecard")
     if made is None or not (made.uri / FILE).is_file():
-        raise RunNotFoundError(f"run {run.run_id} stopped at {run.stopped_at}: nothing to compare")
+        raise RunNotFoundError(f"run {run.run_id}: {read_outcome(run).why[0]}; nothing to compare")
     return made.uri
 
 
