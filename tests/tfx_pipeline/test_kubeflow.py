@@ -53,23 +53,15 @@ class Backend:
         task, component = self._tasks[name], self._components[name]
         folder = self._root / name
         folder.mkdir(parents=True)
-        inputs = task.get("inputs", {})
+        inputs, declared = task.get("inputs", {}), component["outputDefinitions"]["artifacts"]
         artifacts = {}
         for key, source in inputs.get("artifacts", {}).items():
             origin = source["taskOutputArtifact"]
             made = self.made[origin["producerTask"]][origin["outputArtifactKey"]]
             artifacts[key] = {"artifacts": [made]}
         outputs = {
-            key: {
-                "artifacts": [
-                    {
-                        "name": f"{name}/{key}",
-                        "uri": str(folder / key),
-                        "type": declared["artifactType"],
-                    }
-                ]
-            }
-            for key, declared in component["outputDefinitions"]["artifacts"].items()
+            key: {"artifacts": [{"name": f"{name}/{key}", "uri": str(folder / key), **_typed(of)}]}
+            for key, of in declared.items()
         }
         output_file = folder / "executor_output.json"
         invocation = {
@@ -86,14 +78,14 @@ class Backend:
         for part in (container["lifecycle"]["preCacheCheck"] if driver else None, container):
             if part is not None:
                 _run(part, json.dumps(invocation))
-                for key, given in json.loads(output_file.read_text())["artifacts"].items():
-                    outputs[key] = given
-        # What an executor says of an artifact has no type; the backend knows it.
-        types = component["outputDefinitions"]["artifacts"]
-        return {
-            key: {**given["artifacts"][0], "type": types[key]["artifactType"]}
-            for key, given in outputs.items()
-        }
+                said = json.loads(output_file.read_text())
+                # What a driver finds is a parameter of the executor.
+                invocation["inputs"]["parameterValues"].update(said.get("parameterValues", {}))
+                # What either says of an artifact has no type; the backend knows it.
+                for key, given in said["artifacts"].items():
+                    artifact = {**given["artifacts"][0], **_typed(declared[key])}
+                    outputs[key] = {"artifacts": [artifact]}
+        return {key: given["artifacts"][0] for key, given in outputs.items()}
 
     def path(self, name: str, key: str) -> Path:
         return Path(self.made[name][key]["uri"])
@@ -103,6 +95,10 @@ class Backend:
         sources = task.get("inputs", {}).get("artifacts", {}).values()
         found = {source["taskOutputArtifact"]["producerTask"] for source in sources}
         return found | set(task.get("dependentTasks", ()))
+
+
+def _typed(declared: dict) -> dict[str, dict]:
+    return {"type": declared["artifactType"]}
 
 
 def _run(container: dict, invocation: str) -> None:
@@ -198,7 +194,7 @@ def test_every_command_of_the_spec_runs_and_the_model_is_pushed(specs, trained, 
 @pytest.mark.timeout(1500)
 def test_on_vertex_the_newest_span_is_found_first(specs, tmp_path):
     made = Backend(specs["vertex"], tmp_path / "tasks").run("ImportExampleGen", driver=True)
-    assert int(made["examples"]["metadata"]["span"]) == 1
+    assert int(made["examples"]["metadata"]["custom:span"]) == 1
     assert list(Path(made["examples"]["uri"]).glob("Split-test/*"))
 
 

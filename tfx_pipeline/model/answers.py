@@ -42,7 +42,7 @@ def tagged(pieces: Pieces, logits: tf.Tensor, labels: Sequence[str]) -> Outputs:
     number = tf.cumsum(tf.cast(begins, tf.int32))
     end = tf.math.segment_max(pieces.end.flat_values, number)
     end = tf.gather(end, tf.boolean_mask(number, begins))
-    known = tf.boolean_mask(tf.RaggedTensor.from_tensor(logits, unit.row_lengths()), unit)
+    known = tf.ragged.boolean_mask(tf.RaggedTensor.from_tensor(logits, unit.row_lengths()), unit)
     scores = tf.nn.softmax(known.flat_values)
     lengths = tf.reduce_sum(tf.cast(unit, tf.int32), axis=1)
 
