@@ -5,9 +5,8 @@ durable, so a bridge that dies reads its last bundle again, with the same ids
 (``topic/partition/offset``). Exactly once by Kafka's own means: see `stream_bridge.sinks.kafka`.
 Not guaranteed: what the topic's retention deletes before it was read.
 
-Two readers: `KafkaReader` is a member of the group and takes what the group gives it (local
-engine; a second bridge shares the load). `PartitionReader` reads one partition, for engines that
-split the work themselves.
+`KafkaReader` is a member of the group and takes what the group gives it, so that a second bridge
+shares the load.
 """
 
 from __future__ import annotations
@@ -363,32 +362,6 @@ class KafkaReader(_Reader):
         kept = {p: offset for p, offset in self.position.items() if p not in gone}
         self.position = kept
         self._durable = {p: offset for p, offset in self._durable.items() if p not in gone}
-
-
-class PartitionReader(_Reader):
-    """Reads one partition, outside the group's own sharing; commits to the group.
-
-    Position: ``{"PARTITION": offset}``; None begins at the group's offset.
-    """
-
-    def __init__(
-        self,
-        config: KafkaSource,
-        max_line_bytes: int,
-        partition: int,
-        position: Position | None,
-        wake: threading.Event,
-    ):
-        super().__init__(config, max_line_bytes, position, wake)
-        part = TopicPartition(config.topic, partition)
-        if position:
-            part.offset = position[str(partition)]
-        else:
-            try:
-                [part] = begin(self._consumer, config, [part])
-            except KafkaException as error:
-                raise SourceError(f"source {config.address}: {_reason(error)}") from error
-        self._consumer.assign([part])
 
 
 def _to_line(message: Message, max_bytes: int, read_at: float, arrived: int) -> RawLine:
