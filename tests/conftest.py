@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import subprocess
 import sys
@@ -11,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.pipeline import run_pipeline
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -78,18 +79,6 @@ class Trained:
     said: str
 
 
-# One process for both runs: TFX takes half a minute to import.
-_TRAIN = """
-import json, sys
-from tfx_pipeline.__main__ import main
-for command in json.load(open(sys.argv[1])):
-    print("$ tfx-pipeline", *command, flush=True)
-    code = main(command)
-    if code:
-        sys.exit(code)
-"""
-
-
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, tiny_bert) -> Trained:
     """Run the real pipeline twice with a tiny BERT: on real data, or on the simulator's."""
@@ -108,16 +97,7 @@ def trained(tmp_path_factory, tiny_bert) -> Trained:
         for config, data in (anomaly, classification)
         for command in ("import", "run")
     ]
-    plan = folder / "commands.json"
-    plan.write_text(json.dumps(commands), encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-c", _TRAIN, str(plan)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    said = run_pipeline(commands, folder)
     versions = {
         name: next((folder / "models" / name).iterdir())
         for name in (path.stem for path, _ in (anomaly, classification))
@@ -130,7 +110,7 @@ def trained(tmp_path_factory, tiny_bert) -> Trained:
         anomaly_config=anomaly[0],
         flags=tuple(flags),
         stream=tuple(stream[-len(stream) * 2 // 5 :]),
-        said=done.stdout,
+        said=said,
     )
 
 

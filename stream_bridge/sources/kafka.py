@@ -172,16 +172,19 @@ def begin(
     ]
 
 
-class _Reader:
-    """What both readers share: messages to lines, positions, commits."""
+class KafkaReader:
+    """Reads the partitions that the group gives this bridge.
+
+    Position: partition to the offset of its next message, of the partitions read so far.
+    """
 
     def __init__(
         self,
         config: KafkaSource,
         max_line_bytes: int,
+        instance: str,
         position: Position | None,
         wake: threading.Event,
-        **options: Any,
     ):
         self._config = config
         self._max = max_line_bytes
@@ -192,21 +195,24 @@ class _Reader:
         self._torn = self._closing = False
         # Empty, not None: for the engine None says that the source has ended.
         self.position: Position = position or {}
+        self._resume = dict(self.position)
         self.done = False
         self._consumer: Consumer = client(
             config,
             Consumer,
             **{
-                "group.id": config.group,
-                "enable.auto.commit": False,
+                **_member(config, instance),
                 # Only where an offset is gone: never skip what is still there.
                 "auto.offset.reset": "earliest",
                 "isolation.level": config.isolation,
                 "enable.partition.eof": True,
                 "error_cb": self._failed,
                 "fetch.wait.max.ms": 50,
-                **options,
+                "topic.metadata.refresh.interval.ms": int(config.discover_seconds * 1000),
             },
+        )
+        self._consumer.subscribe(
+            [config.topic], on_assign=self._assigned, on_revoke=self._gone, on_lost=self._gone
         )
 
     def _failed(self, error: KafkaError) -> None:
@@ -307,36 +313,6 @@ class _Reader:
         """Leaves the brokers."""
         self._closing = True
         self._consumer.close()
-
-
-class KafkaReader(_Reader):
-    """Reads the partitions that the group gives this bridge.
-
-    Position: partition to the offset of its next message, of the partitions read so far.
-    """
-
-    def __init__(
-        self,
-        config: KafkaSource,
-        max_line_bytes: int,
-        instance: str,
-        position: Position | None,
-        wake: threading.Event,
-    ):
-        self._resume = dict(position or {})
-        super().__init__(
-            config,
-            max_line_bytes,
-            position,
-            wake,
-            **{
-                **_member(config, instance),
-                "topic.metadata.refresh.interval.ms": int(config.discover_seconds * 1000),
-            },
-        )
-        self._consumer.subscribe(
-            [config.topic], on_assign=self._assigned, on_revoke=self._gone, on_lost=self._gone
-        )
 
     def _assigned(self, consumer: Consumer, parts: list[TopicPartition]) -> None:
         # A consumer that leaves may be given partitions on its way out.

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def install(name: str) -> None:
     subprocess.run(["bash", str(SERVICES / f"{name}.sh")], check=True, stdout=subprocess.DEVNULL)
 
 
-class Service:
+class Service(ABC):
     """A process that can be killed and started again, on the same port and with its files."""
 
     def __init__(self, folder: Path):
@@ -49,8 +50,9 @@ class Service:
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    @abstractmethod
     def command(self) -> Sequence[str]:
-        raise NotImplementedError
+        """The command that starts it, and does not return while it runs."""
 
     def ready(self) -> bool:
         """Whether it answers."""

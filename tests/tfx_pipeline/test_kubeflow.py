@@ -12,17 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.pipeline import run_pipeline
 from tfx_pipeline.container import as_backend, localised
-
-# One process for both specs: TFX takes half a minute to import.
-_COMPILE = """
-import json, sys
-from tfx_pipeline.__main__ import main
-for command in json.loads(sys.argv[1]):
-    code = main(command)
-    if code:
-        sys.exit(code)
-"""
 
 
 class Backend:
@@ -134,14 +125,8 @@ def specs(trained, tiny_bert, tmp_path_factory) -> dict[str, dict]:
         command = ["compile", "--runner", runner, "--output", str(folder / f"{runner}.yaml")]
         command += ["--config", str(trained.anomaly_config)]
         commands.append(command + [part for flag in flags for part in ("--set", flag)])
-    done = subprocess.run(
-        [sys.executable, "-c", _COMPILE, json.dumps(commands)],
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.split() == [str(folder / "kubeflow.yaml"), str(folder / "vertex.yaml")]
+    said = run_pipeline(commands, folder)
+    assert said.split() == [str(folder / "kubeflow.yaml"), str(folder / "vertex.yaml")]
     found = {r: yaml.safe_load((folder / f"{r}.yaml").read_text()) for r in ("kubeflow", "vertex")}
     return found | {"models": folder / "models"}
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.pipeline import run_pipeline
+
 # Prints, as JSON, what each signature answers in a plain session without the code that made it.
 _ASK = """
 import json, sys
@@ -191,17 +193,6 @@ def test_the_run_says_which_component_which_epoch_and_how_it_compares(trained):
     assert all("Component Trainer is finished" in log.read_text() for log in logs)
 
 
-# One process for both runs: TFX takes half a minute to import.
-_TRAIN = """
-import json, sys
-from tfx_pipeline.__main__ import main
-for command in json.loads(sys.argv[1]):
-    code = main(command)
-    if code:
-        sys.exit(code)
-"""
-
-
 @pytest.fixture(scope="session")
 def of_each_task(trained, tiny_bert, tmp_path_factory) -> dict[str, Path]:
     """Return a version directory of each task; two more models for those that `trained` lacks."""
@@ -222,13 +213,7 @@ def of_each_task(trained, tiny_bert, tmp_path_factory) -> dict[str, Path]:
         flags += ["serving.gate.seconds=0.2"]
         common = ["--config", str(config), *(part for flag in flags for part in ("--set", flag))]
         commands += [["import", *common], ["run", *common]]
-    done = subprocess.run(
-        [sys.executable, "-c", _TRAIN, json.dumps(commands)],
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    run_pipeline(commands, folder)
     others = {task: next((folder / "models" / task).iterdir()) for task in rows}
     return {"anomaly": trained.anomaly, "classification": trained.classification, **others}
 
