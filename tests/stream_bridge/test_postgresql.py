@@ -1,14 +1,12 @@
 """The PostgreSQL sink against a real server, started here in a temporary directory."""
 
-import os
-import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from examples.services.postgresql import PostgreSQL
 from stream_bridge.config.sinks import PostgresSink
 from stream_bridge.errors import MismatchError, SinkError
 from stream_bridge.sinks.postgresql import PostgresWriter
@@ -18,46 +16,11 @@ from tests.stream_bridge.sink_values import dead_letter, prediction, texts, wind
 pytestmark = pytest.mark.slow
 
 
-class Server:
-    """A PostgreSQL of its own, reached by a socket in its directory."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        self._bin = sorted(Path("/usr/lib/postgresql").glob("*/bin"))[-1]
-        self.address = f"postgresql:///postgres?host={folder}&user=bridge"
-        if os.geteuid() == 0:
-            shutil.chown(folder, "postgres")
-        self._run("initdb", "-U", "bridge", "-A", "trust", "--no-sync", "-D", folder / "data")
-
-    def _run(self, program, *arguments):
-        command = [str(self._bin / program), *map(str, arguments)]
-        if os.geteuid() == 0:  # the server refuses to run as root
-            command = [
-                "setpriv",
-                "--reuid=postgres",
-                "--regid=postgres",
-                "--clear-groups",
-                *command,
-            ]
-        subprocess.run(command, check=True, cwd=self.folder, stdout=subprocess.DEVNULL, timeout=60)
-
-    def start(self):
-        options = f"-c listen_addresses= -c unix_socket_directories={self.folder} -c fsync=off"
-        log = self.folder / "log"
-        self._run("pg_ctl", "-D", self.folder / "data", "-l", log, "-o", options, "-w", "start")
-
-    def stop(self):
-        self._run("pg_ctl", "-D", self.folder / "data", "-m", "immediate", "-w", "stop")
-
-
 @pytest.fixture(scope="module")
 def database():
-    # Sockets have short names: pytest's own directories are too deep.
-    with tempfile.TemporaryDirectory(prefix="pg") as folder:
-        server = Server(Path(folder))
-        server.start()
+    # Its user may not enter pytest's own directories.
+    with tempfile.TemporaryDirectory(prefix="pg") as folder, PostgreSQL(Path(folder)) as server:
         yield server
-        server.stop()
 
 
 def rows(database, query):
@@ -125,7 +88,7 @@ def test_a_database_that_is_away_holds_the_stream(bridge, tmp_path, database):
         sinks={"table": {"address": database.address, "table": "live"}},
     ).start()
     wait_for(lambda: it.status().get("out") == 1)
-    database.stop()
+    database.kill()
     with log.open("a") as file:
         file.write("two\npoison\nthree\n")
     wait_for(lambda: "postgresql table live" in (it.status()["waiting_for"] or ""))

@@ -1,0 +1,129 @@
+"""Apache Kafka: one node with KRaft."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+
+from examples.services.process import ROOT, Service, free_port, install
+
+
+class Kafka(Service):
+    """A broker with KRaft, one node."""
+
+    def __init__(self, folder: Path, port: int | None = None):
+        super().__init__(folder, port)
+        install("kafka")
+        [self._lib] = (ROOT / ".tools" / "kafka").glob("*/lib")
+        self._controller = free_port()
+        self._admin: AdminClient | None = None
+
+    def _java(self, *args: str) -> list[str]:
+        flags = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
+        return ["java", *flags, "-cp", f"{self._lib}/*", *args]
+
+    def command(self) -> Sequence[str]:
+        """Java with the broker; its storage is formatted on first use."""
+        file = self.folder / "server.properties"
+        if not file.exists():
+            file.write_text(_PROPERTIES.format(
+                port=self.port, controller=self._controller, folder=self.folder
+            ))  # fmt: skip
+            form = ("kafka.tools.StorageTool", "format", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c")
+            subprocess.run(  # noqa: S603 - Kafka's own tool
+                self._java(*form, str(file)), check=True, capture_output=True
+            )
+        return self._java("kafka.Kafka", str(file))
+
+    def ready(self) -> bool:
+        """Whether it tells of itself as a broker."""
+        if not super().ready():
+            return False
+        self._admin = AdminClient({"bootstrap.servers": self.address, "log_level": 0})
+        try:
+            return bool(self._admin.list_topics(timeout=1).brokers)
+        except KafkaException:
+            return False
+
+    def topic(self, name: str, partitions: int = 1, **config: str) -> str:
+        """Makes a topic; returns its address."""
+        config = {key.replace("_", "."): value for key, value in config.items()}
+        made = self._admin.create_topics([NewTopic(name, partitions, 1, config=config)])
+        made[name].result(30)
+        return f"kafka://{self.address}/{name}"
+
+    def add_partitions(self, name: str, total: int) -> None:
+        """Gives a topic more partitions."""
+        self._admin.create_partitions([NewPartitions(name, total)])[name].result(30)
+
+    def send(self, topic: str, values: Iterable[Any], **message: Any) -> None:
+        """Sends messages: values, or ``(key, value)``."""
+        producer = Producer({"bootstrap.servers": self.address, "linger.ms": 5})
+        for value in values:
+            key, value = value if isinstance(value, tuple) else (None, value)
+            while True:
+                try:
+                    producer.produce(topic, value, key, **message)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+        if producer.flush(60):
+            raise AssertionError(f"{self.address} does not take messages")
+
+    def messages(self, topic: str, isolation: str = "read_committed") -> list[Any]:
+        """All that the topic holds."""
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.address,
+                "group.id": "look",
+                "isolation.level": isolation,
+                "enable.partition.eof": True,
+                "log_level": 0,
+            }
+        )
+        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
+        found, open_ones = [], set(partitions)
+        while open_ones:
+            for message in consumer.consume(10_000, 0.2):
+                if message.error():
+                    open_ones.discard(message.partition())
+                else:
+                    found.append(message)
+        consumer.close()
+        return found
+
+    def offsets(self, group: str, topic: str) -> dict[int, int]:
+        """What a group has committed."""
+        consumer = Consumer({"bootstrap.servers": self.address, "group.id": group})
+        partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        found = consumer.committed([TopicPartition(topic, p) for p in partitions], timeout=10)
+        consumer.close()
+        return {part.partition: part.offset for part in found}
+
+
+_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+log.dirs={folder}/data
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=1500
+broker.heartbeat.interval.ms=300
+auto.create.topics.enable=false
+"""
