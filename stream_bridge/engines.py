@@ -15,6 +15,7 @@ engine is Beam's FnApiRunner, the others are told to call back (``LOOPBACK``).
 from __future__ import annotations
 
 import inspect
+import logging
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,11 +28,13 @@ from apache_beam.runners.portability.portable_runner import PipelineResult, Port
 from apache_beam.runners.runner import PipelineState
 
 from stream_bridge.config.bridge import BridgeConfig
+from stream_bridge.counters import told_by
 from stream_bridge.errors import FINAL, Abandoned, EngineError
 from stream_bridge.job_server import job_server
 from stream_bridge.pipeline import build
 from stream_bridge.runtime import Runtime
 
+_LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.2
 
 
@@ -53,7 +56,9 @@ def _run_here(runtime: Runtime) -> None:
     pipeline = beam.Pipeline(runner=FnApiRunner(), options=PipelineOptions([]))
     build(pipeline, runtime.name)
     with _summed_metrics():
-        pipeline.run().wait_until_finish()
+        result = pipeline.run()
+        result.wait_until_finish()
+    _note_counts(runtime, result)
 
 
 def _run_beside(runtime: Runtime) -> None:
@@ -66,8 +71,19 @@ def _run_beside(runtime: Runtime) -> None:
         pipeline = beam.Pipeline(runner=PortableRunner(), options=options)
         build(pipeline, runtime.name)
         result = pipeline.run()
-        _wait(runtime, result)
+        try:
+            _wait(runtime, result)
+        finally:
+            _note_counts(runtime, result)
         runtime.commit_read()
+
+
+def _note_counts(runtime: Runtime, result: PipelineResult) -> None:
+    try:
+        runtime.engine_counts = told_by(result)
+    except Exception as error:
+        # They are shown, and decide nothing.
+        _LOG.warning("%s does not tell its metrics: %s", runtime.config.engine, error)
 
 
 def _wait(runtime: Runtime, result: PipelineResult) -> None:

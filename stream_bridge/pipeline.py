@@ -7,6 +7,7 @@ from functools import partial
 import apache_beam as beam
 from apache_beam.transforms.trigger import AccumulationMode, AfterWatermark
 
+from stream_bridge.places import Here
 from stream_bridge.reading import ReadLines
 from stream_bridge.runtime import Runtime
 from stream_bridge.transforms import (
@@ -29,22 +30,22 @@ def build(pipeline: beam.Pipeline, name: str) -> None:
       pipeline: where to.
       name: of the runtime that the steps belong to.
     """
+    place, config = Here(name), Runtime.find(name).config
     start = pipeline | "Start" >> beam.Create([name], reshuffle=False)
     outcomes = (
         start
         | "Read lines" >> beam.ParDo(ReadLines())
-        | "Parse lines" >> beam.ParDo(ParseLines(name))
-        | "Score events" >> beam.ParDo(ScoreEvents(name))
+        | "Parse lines" >> beam.ParDo(ParseLines(place))
+        | "Score events" >> beam.ParDo(ScoreEvents(place))
     )
-    written = outcomes | "Write outcomes" >> beam.ParDo(WriteOutcomes(name))
-    config = Runtime.find(name).config
+    written = outcomes | "Write outcomes" >> beam.ParDo(WriteOutcomes(place))
     if config.windows is not None:
         predictions = outcomes | "At event time" >> beam.ParDo(AtEventTime())
         found = predictions | "Windows" >> SummarizeWindows(
             config.windows, config.alert.score, partial(reported_watermark, name)
         )
-        written = found["summaries"] | "Write windows" >> beam.ParDo(WriteWindows(name))
-        _ = found[TOO_LATE] | "Count too late" >> beam.ParDo(CountTooLate(name))
+        written = found["summaries"] | "Write windows" >> beam.ParDo(WriteWindows(place))
+        _ = found[TOO_LATE] | "Count too late" >> beam.ParDo(CountTooLate(place))
     if config.engine == "flink":
         # Its job goes on when the source has ended: an empty step behind all others says when.
         _ = (

@@ -78,8 +78,8 @@ def run(
             snapshot = runtime.metrics.snapshot()
             if streaming:
                 say(account(snapshot))
-                if runtime.shadow is not None:
-                    say(compared(runtime.shadow.comparison()))
+                if runtime.scoring.shadow is not None:
+                    say(compared(runtime.scoring.shadow.comparison()))
         keeper.state = "stopped"
     return 0 if snapshot.read == snapshot.counts.lines else 1
 

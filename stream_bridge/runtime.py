@@ -18,16 +18,10 @@ from stream_bridge.config.kafka import KafkaSource
 from stream_bridge.errors import FINAL, StateError
 from stream_bridge.event_clock import EventClock
 from stream_bridge.metrics import Counts, Metrics, count
-from stream_bridge.records import Outcome, Prediction
+from stream_bridge.records import Outcome, Prediction, WindowSummary
 from stream_bridge.rules import Failures, Rules
-from stream_bridge.scoring.alerts import AlertRule
-from stream_bridge.scoring.cache import AnswerCache
 from stream_bridge.scoring.failures import Patience
-from stream_bridge.scoring.in_flight import InFlight, Lane
-from stream_bridge.scoring.judge import Judge
-from stream_bridge.scoring.scorer import Scorer
-from stream_bridge.server import ModelServer
-from stream_bridge.shadow import Shadow, second_server
+from stream_bridge.scoring.wiring import Scoring
 from stream_bridge.sinks.routing import Sinks
 from stream_bridge.sources.source import Source, open_source
 from stream_bridge.state import Position, StateDir
@@ -43,15 +37,14 @@ class Runtime:
       name: finds it again from inside a pipeline.
       config: the bridge.
       metrics: what it counts.
-      cache: answers that are kept, or None.
-      rules: what drops events and overrides the model.
+      scoring: servers, rules, and what is remembered of answers.
       rule_failures: how often a rule or a sink's condition failed on an event.
-      shadow: the second model, or None.
       clock: how far event time has come; None where no window waits for it.
       draining: once set, no more is read; what was read is finished.
       abandon: once set, waiting ends; what is unfinished is handed back.
       input_ended: set when standard input has ended.
       ended: set when all that was read, and its windows, went through every step.
+      engine_counts: Beam's metrics, once the pipeline has ended.
       failure: what stopped the pipeline; Beam reports only its text.
     """
 
@@ -66,8 +59,9 @@ class Runtime:
         self.failure: BaseException | None = None
         self.input_ended = threading.Event()
         self.ended = threading.Event()
+        self.engine_counts: dict[str, int] | None = None
         self._state = state
-        self._bundle: list[Outcome] = []
+        self._bundle = Counts()
         patience = Patience(config.failure, self.abandon, self.metrics.waiting_for)
         self.rule_failures = Failures()
         self.sinks = Sinks(
@@ -77,30 +71,7 @@ class Runtime:
             self.rule_failures,
             _together(config, patience),
         )
-        self.server = ModelServer(config.server)
-        self.rules = Rules(config.rules, config.alert.score, self.rule_failures)
-        self.shadow: Shadow | None = None
-        self._second_server: ModelServer | None = None
-        second: Lane | None = None
-        if config.shadow is not None:
-            self._second_server = ModelServer(second_server(config.shadow, config.server))
-            self.shadow = Shadow(
-                config.shadow,
-                self._second_server,
-                self._second_server.config.model,
-                config.alert.score,
-                config.batching.in_flight,
-            )
-            if self.shadow.splits:
-                second = self._lane(self._second_server, patience, second=True)
-        first = self._lane(self.server, patience)
-        self.cache = first.cache
-        judge = Judge(
-            AlertRule(config.alert, self._alert_threshold),
-            config.alert,
-            config.review,
-            self.rules,
-        )
+        self.scoring = Scoring(config, patience, self.rule_failures)
         windows = config.windows
         # The local engine groups once, when the source has ended: nothing is late there, and a
         # watermark would only make it drop what came before.
@@ -109,7 +80,6 @@ class Runtime:
             if windows and config.engine != "local"
             else None
         )
-        self.in_flight = InFlight(first, config.batching, judge, self.shadow, second)
         self._source: Source | None = None
 
     def __enter__(self) -> Runtime:
@@ -119,24 +89,13 @@ class Runtime:
     def __exit__(self, *exc: object) -> None:
         del self._running[self.name]
         self.close_source()
-        self.in_flight.close()
+        self.scoring.close()
         self.sinks.close()
-        self.server.close()
-        if self.shadow is not None and self._second_server is not None:
-            self.shadow.close()
-            self._second_server.close()
 
-    def _lane(self, server: ModelServer, patience: Patience, *, second: bool = False) -> Lane:
-        config = self.config
-        call = server if self.shadow is None else self.shadow.timed(server, second=second)
-        scorer = Scorer(
-            call, server.config.model, config.failure, patience, server.config.probe_text
-        )
-        cached = config.cache.enabled
-        return Lane(scorer, AnswerCache(config.cache, server.cleaning_rules) if cached else None)
-
-    def _alert_threshold(self, version: int) -> float | None:
-        return self.server.alert_threshold(version)
+    @property
+    def rules(self) -> Rules:
+        """What drops events and overrides the model."""
+        return self.scoring.rules
 
     @property
     def stopping(self) -> bool:
@@ -195,23 +154,37 @@ class Runtime:
             return {}
         return self._state.position(self.config.source.address)
 
-    def write(self, outcomes: list[Outcome]) -> None:
-        """Writes a bundle's outcomes; returns when they are durable."""
+    def write(self, outcomes: list[Outcome]) -> Counts:
+        """Writes a bundle's outcomes; returns, with what they are, when they are durable."""
         with self.noting_failure():
             self.sinks.write(outcomes, self._source)
         self.metrics.written(outcomes)
-        if self.shadow is not None:
-            self.shadow.count([each for each in outcomes if isinstance(each, Prediction)])
+        if self.scoring.shadow is not None:
+            self.scoring.shadow.count([each for each in outcomes if isinstance(each, Prediction)])
+        counts = count(outcomes)
         if self.config.engine == "local":
-            self._bundle += outcomes
+            self._bundle += counts
         else:
             # These commit positions later, several bundles at once, from a thread of their own.
-            self.metrics.committed(len(outcomes), count(outcomes))
+            self.metrics.committed(len(outcomes), counts)
+        return counts
+
+    def write_windows(self, summaries: list[WindowSummary]) -> None:
+        """Writes summaries of windows; returns when they are durable."""
+        with self.noting_failure():
+            self.sinks.write_windows(summaries)
+        self.metrics.windows_written(len(summaries))
+
+    def came_too_late(self) -> None:
+        """A prediction came too late for its window."""
+        self.metrics.came_too_late()
+
+    def release(self) -> None:
+        """A step is done with it; it is closed where it was made."""
 
     def commit(self, position: Position, lines: int) -> None:
         """Moves the position behind a bundle whose results are durable."""
-        counts: Counts = count(self._bundle)
-        self._bundle = []
+        counts, self._bundle = self._bundle, Counts()
         try:
             if not isinstance(self.config.source, BrokerKeptSource):
                 self._state.commit(self.config.source.address, position)
@@ -232,7 +205,7 @@ class Runtime:
 
     def begin_again(self) -> None:
         """Forgets an unfinished bundle before the pipeline is started again."""
-        self._bundle = []
+        self._bundle = Counts()
         self.failure = None
         self.ended.clear()
         self.close_source()

@@ -61,7 +61,7 @@ def wait_for_server(runtime: Runtime) -> None:
 
     def works() -> Exception | None:
         try:
-            compare(config, runtime.server)
+            compare(config, runtime.scoring.server)
         except (ServingError, NotReady) as error:
             return error
         return None

@@ -24,7 +24,7 @@ def describe(
     monitoring: str | None,
 ) -> dict[str, Any]:
     """The status as a JSON object; docs/events.md lists its keys."""
-    counts = snapshot.counts
+    counts, cache = snapshot.counts, runtime.scoring.cache
     return {
         "state": state,
         "in": snapshot.read + snapshot.waiting,
@@ -48,7 +48,7 @@ def describe(
         "versions": {str(version): n for version, n in sorted(counts.versions.items())},
         "last_version": snapshot.last_version,
         "dead_codes": dict(counts.dead_codes),
-        "cache": asdict(runtime.cache.counts()) if runtime.cache else None,
+        "cache": asdict(cache.counts()) if cache else None,
         "waiting_for": snapshot.waiting_for,
         "model": runtime.config.server.model,
         "server": runtime.config.server.address,
@@ -56,6 +56,7 @@ def describe(
         "listening": listening,
         "monitoring": monitoring,
         "engine": runtime.config.engine,
+        "engine_counts": runtime.engine_counts,
         "pid": os.getpid(),
         "started": to_iso(started),
         "updated": to_iso(now()),
@@ -63,9 +64,9 @@ def describe(
 
 
 def _shadow(runtime: Runtime) -> dict[str, Any] | None:
-    if runtime.shadow is None:
+    if runtime.scoring.shadow is None:
         return None
-    comparison = runtime.shadow.comparison()
+    comparison = runtime.scoring.shadow.comparison()
     return {**asdict(comparison), "score_shift": comparison.score_shift}
 
 

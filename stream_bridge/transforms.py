@@ -7,30 +7,47 @@ What flows is lists: an element costs Beam as much as an event costs the bridge.
 from __future__ import annotations
 
 import apache_beam as beam
+from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import TimestampedValue
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
+from stream_bridge.counters import NAMESPACE, OutcomeCounters
 from stream_bridge.parsing.parser import Parser
 from stream_bridge.records import Dropped, Event, Prediction
 from stream_bridge.runtime import Runtime
 
 
-class ParseLines(beam.DoFn):
-    """Lists of RawLine to lists of Event, DeadLetter, Skipped and Dropped, in order."""
+class Step(beam.DoFn):
+    """A step that finds what it works with at its place (see `stream_bridge.places`)."""
 
-    def __init__(self, name):
-        self._name = name
+    def __init__(self, place):
+        self._place = place
+
+    def setup(self):
+        """Opens the place."""
+        self._opened = self._place.open()
+
+    def teardown(self):
+        """Closes what only this step used."""
+        self._opened.release()
+
+
+class ParseLines(Step):
+    """Lists of RawLine to lists of Event, DeadLetter, Skipped and Dropped, in order."""
 
     def setup(self):
         """Compiles the parser."""
-        runtime = Runtime.find(self._name)
-        self._parse = Parser(runtime.config.format, runtime.config.limits)
-        self._rules = runtime.rules
-        self._clock = runtime.clock
+        super().setup()
+        config = self._opened.config
+        self._parse = Parser(config.format, config.limits)
+        self._rules = self._opened.rules
+        self._clock = self._opened.clock
+        self._read = Metrics.counter(NAMESPACE, "read")
 
     def process(self, raws):
         """Emits one outcome per line, in one list."""
+        self._read.inc(len(raws))
         yield [self._outcome(raw) for raw in raws]
 
     def _outcome(self, raw):
@@ -43,16 +60,13 @@ class ParseLines(beam.DoFn):
         return outcome if rule is None else Dropped(outcome, rule)
 
 
-class ScoreEvents(beam.DoFn):
+class ScoreEvents(Step):
     """Lists with Events to lists with Predictions or DeadLetters; the rest passes."""
-
-    def __init__(self, name):
-        self._name = name
 
     def setup(self):
         """Finds the calls in flight."""
-        self._runtime = Runtime.find(self._name)
-        self._in_flight = self._runtime.in_flight
+        super().setup()
+        self._in_flight = self._opened.scoring.in_flight
 
     def start_bundle(self):
         """A bundle that failed may have left events behind; they come again."""
@@ -60,9 +74,9 @@ class ScoreEvents(beam.DoFn):
 
     def process(self, outcomes, timestamp=beam.DoFn.TimestampParam, window=beam.DoFn.WindowParam):
         """Emits what is scored so far; blocks while enough calls are in flight."""
-        self._place = timestamp, (window,)
+        self._at = timestamp, (window,)
         found = []
-        with self._runtime.noting_failure():
+        with self._opened.noting_failure():
             for outcome in outcomes:
                 if isinstance(outcome, Event):
                     found += self._in_flight.add(outcome)
@@ -73,10 +87,10 @@ class ScoreEvents(beam.DoFn):
 
     def finish_bundle(self):
         """Waits for the open calls."""
-        with self._runtime.noting_failure():
+        with self._opened.noting_failure():
             found = self._in_flight.flush()
         if found:
-            yield WindowedValue(found, *self._place)
+            yield WindowedValue(found, *self._at)
 
 
 class AtEventTime(beam.DoFn):
@@ -89,16 +103,13 @@ class AtEventTime(beam.DoFn):
                 yield TimestampedValue(outcome, Timestamp(micros=outcome.event.time))
 
 
-class WriteOutcomes(beam.DoFn):
+class WriteOutcomes(Step):
     """Outcomes to the sinks, durable when the bundle ends."""
 
-    def __init__(self, name):
-        self._name = name
-
     def setup(self):
-        """Finds the runtime."""
-        self._runtime = Runtime.find(self._name)
-        self._outcomes = []
+        """Makes the counters."""
+        super().setup()
+        self._counters = OutcomeCounters()
 
     def start_bundle(self):
         """Drops what a failed bundle left; it comes again."""
@@ -110,19 +121,18 @@ class WriteOutcomes(beam.DoFn):
 
     def finish_bundle(self):
         """Writes, and waits until it is on disk."""
-        self._runtime.write(self._outcomes)
+        counts = self._opened.write(self._outcomes)
+        self._counters.note(self._outcomes, counts)
         self._outcomes = []
 
 
-class WriteWindows(beam.DoFn):
+class WriteWindows(Step):
     """Summaries of windows to the sinks that take them; in a stage of its own."""
 
-    def __init__(self, name):
-        self._name = name
-
     def setup(self):
-        """Finds the runtime."""
-        self._runtime = Runtime.find(self._name)
+        """Makes the counter."""
+        super().setup()
+        self._written = Metrics.counter(NAMESPACE, "windows")
 
     def start_bundle(self):
         """Drops what a failed bundle left; it comes again."""
@@ -134,24 +144,22 @@ class WriteWindows(beam.DoFn):
 
     def finish_bundle(self):
         """Writes, and waits until it is durable."""
-        with self._runtime.noting_failure():
-            self._runtime.sinks.write_windows(self._summaries)
-        self._runtime.metrics.windows_written(len(self._summaries))
+        self._opened.write_windows(self._summaries)
+        self._written.inc(len(self._summaries))
 
 
-class CountTooLate(beam.DoFn):
+class CountTooLate(Step):
     """Predictions that came too late for their window: they are written, and counted here."""
 
-    def __init__(self, name):
-        self._name = name
-
     def setup(self):
-        """Finds the runtime."""
-        self._runtime = Runtime.find(self._name)
+        """Makes the counter."""
+        super().setup()
+        self._too_late = Metrics.counter(NAMESPACE, "too_late")
 
     def process(self, prediction):
         """Counts."""
-        self._runtime.metrics.came_too_late()
+        self._opened.came_too_late()
+        self._too_late.inc()
 
 
 class NoteEnd(beam.DoFn):

@@ -115,3 +115,8 @@ SinkConfig = Annotated[
         ),
     ),
 ]
+
+
+def written_as_files(sink: SinkConfig) -> bool:
+    """Whether workers of other machines write it as objects of a bucket."""
+    return isinstance(sink, JsonLinesSink | ParquetSink)
