@@ -25,7 +25,13 @@ COMMAND = shlex.split(os.environ.get("MODEL_SERVER", f"{sys.executable} -m model
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory) -> Path:
-    """Every model of `make_models`, read only: link what you need with `place`."""
+    """Every model of `make_models`, read only: link what you need with `place`.
+
+    MODEL_SERVER_MODELS names a directory in which they are already, for a machine that lacks
+    what makes them.
+    """
+    if "MODEL_SERVER_MODELS" in os.environ:
+        return Path(os.environ["MODEL_SERVER_MODELS"])
     root = tmp_path_factory.mktemp("models")
     script = Path(__file__).with_name("make_models.py")
     done = subprocess.run(
@@ -54,9 +60,10 @@ def place(models):
 class Server:
     """A server process; its stderr is collected, its address known when it is ready."""
 
-    def __init__(self, *arguments: object, ready: bool = True) -> None:
+    def __init__(self, *arguments: object, ready: bool = True, **environment: str) -> None:
         self.process = subprocess.Popen(
             [*COMMAND, "--choose_free_ports", *map(str, arguments)],
+            env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -114,6 +121,17 @@ class Server:
         connection.close()
         return answer.status, text, dict(answer.getheaders())
 
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def kill(self) -> None:
+        """End it at once; done when it is gone."""
+        self.process.kill()
+        self.process.wait()
+
     def stop(self, expect: int = 0) -> str:
         """Stop it; its standard output."""
         self.process.terminate()
@@ -129,12 +147,7 @@ def start():
 
         def start(*arguments: object, **kwargs) -> Server:
             server = Server(*arguments, **kwargs)
-
-            def end() -> None:
-                server.process.kill()
-                server.process.wait()
-
-            stack.callback(end)
+            stack.callback(server.kill)
             return server
 
         yield start

@@ -1,4 +1,7 @@
-"""Writes the SavedModels of these tests under a directory: one process, one TensorFlow import."""
+"""Writes the SavedModels of these tests: python make_models.py DIRECTORY [NAME ...]
+
+All of them, or those named; one process, one TensorFlow import.
+"""
 
 import sys
 from pathlib import Path
@@ -199,9 +202,19 @@ def _save_tf1(path, session, signatures):
     builder.save()
 
 
-half(ROOT / "half" / "1", 2)
-half(ROOT / "half" / "2", 3)
-text(ROOT / "text" / "1")
-every_dtype(ROOT / "dtypes" / "1")
-classic(ROOT / "classic" / "00000123")
-uninitialised(ROOT / "uninitialised" / "1")
+def halves(path):
+    half(path / "1", 2)
+    half(path / "2", 3)
+
+
+MODELS = {
+    "half": halves,
+    "text": lambda path: text(path / "1"),
+    "dtypes": lambda path: every_dtype(path / "1"),
+    "classic": lambda path: classic(path / "00000123"),
+    "uninitialised": lambda path: uninitialised(path / "1"),
+}
+
+ROOT.mkdir(parents=True, exist_ok=True)
+for name in sys.argv[2:] or MODELS:
+    MODELS[name](ROOT / name)
