@@ -12,6 +12,7 @@ import orjson
 from serving_client import Client, Ejection, Retry, ServingError
 from stream_bridge.config.server import ServerConfig
 from stream_bridge.scoring.answers import Answer, rows_of
+from stream_bridge.scoring.cleaning import Rule
 
 _LOG = logging.getLogger(__name__)
 _CARD_RETRY_SECONDS = 5.0
@@ -54,7 +55,7 @@ class ModelServer:
         )
         return Answer(result.version, rows_of(result.outputs, len(inputs)))
 
-    def cleaning_rules(self, version: int) -> list[dict[str, str]]:
+    def cleaning_rules(self, version: int) -> list[Rule]:
         """How a version cleans its text, from its card; none where it has no card or is away."""
         # Without rules only equal texts share an answer, which is always right.
         return list(self.card(version).get("text_cleaning", ()))

@@ -60,7 +60,7 @@ def describe(
         "task": config.task,
         "labels": list(labels),
         "text": config.data.text,
-        "text_cleaning": [rule.model_dump() for rule in config.text_cleaning],
+        "text_cleaning": [rule.model_dump(exclude_defaults=True) for rule in config.text_cleaning],
         "encoder": {
             "preset": encoder.preset,
             "sha256": encoder.sha256,

@@ -14,6 +14,7 @@ import tensorflow_text as tf_text
 import tensorflow_transform as tft
 
 from tfx_pipeline import features
+from tfx_pipeline.cleaning import clean, clean_with_ways
 from tfx_pipeline.config import PipelineConfig
 from tfx_pipeline.model.encoder import find_encoder, load_vocabulary
 from tfx_pipeline.text import CleaningRule
@@ -23,12 +24,13 @@ from tfx_pipeline.text import CleaningRule
 class Pieces:
     """Word pieces with their places, [CLS] and [SEP] included; each ragged [n, (pieces)].
 
-    `ids` is int32. `begin` and `end` are byte offsets int64 in `text`, string[n], the cleaned
-    text (0 for [CLS] and [SEP]). `unit` is true where a piece begins what gets a tag.
+    `ids` is int32. `word` is the bytes of each piece as the model reads it, before lower-casing;
+    `begin` and `end`, int64, are where it stands in the text as given, in bytes (all empty or 0
+    for [CLS] and [SEP]). `unit` is true where a piece begins what gets a tag.
     """
 
-    text: tf.Tensor
     ids: tf.RaggedTensor
+    word: tf.RaggedTensor
     begin: tf.RaggedTensor
     end: tf.RaggedTensor
     unit: tf.RaggedTensor
@@ -81,21 +83,16 @@ class Tokenizer:
             config.data.tag_unit,
         )
 
-    def clean(self, text: tf.Tensor) -> tf.Tensor:
-        """Replace invalid UTF-8 and apply the cleaning rules; string[n] → string[n]."""
-        text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
-        for rule in self._cleaning:
-            text = tf.strings.regex_replace(text, rule.pattern, rule.replacement)
-        return text
-
     def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Tokenize string[n] to ragged int32[n, (pieces)]."""
-        return self._enclose(self._pieces.tokenize(self.clean(text)), self._start, self._end)
+        return self._enclose(
+            self._pieces.tokenize(clean(text, self._cleaning)), self._start, self._end
+        )
 
     def with_offsets(self, text: tf.Tensor) -> Pieces:
         """Tokenize string[n] and say where each piece stands; the ids are those of a call."""
-        text = self.clean(text)
-        ids, begin, end = self._pieces.tokenize_with_offsets(text)
+        cleaned, ways = clean_with_ways(text, self._cleaning)
+        ids, begin, end = self._pieces.tokenize_with_offsets(cleaned)
         if self._tag_unit == "word":
             # A row's first piece has no predecessor: -1 is the end of none.
             none = tf.fill([ids.nrows(), 1], tf.constant(-1, end.dtype))
@@ -103,9 +100,15 @@ class Tokenizer:
             unit = tf.not_equal(begin.flat_values, before.flat_values)
         else:
             unit = tf.logical_not(tf.gather(self._continues, ids.flat_values))
+        word = tf.strings.substr(
+            tf.gather(cleaned, ids.value_rowids()), begin.flat_values, (end - begin).flat_values
+        )
+        begin, end = tf.cast(begin, tf.int64), tf.cast(end, tf.int64)
+        for way in ways:
+            begin, end = way(begin, end)
         return Pieces(
-            text=text,
             ids=self._enclose(ids, self._start, self._end),
+            word=self._enclose(ids.with_flat_values(word), "", ""),
             begin=self._enclose(begin, 0, 0),
             end=self._enclose(end, 0, 0),
             unit=self._enclose(ids.with_flat_values(unit), False, False),

@@ -1,39 +1,58 @@
-"""How the text of an event is built and cleaned: the template, and the RE2 rules.
+"""How the text of an event is built and cleaned: the template, and the rules of cleaning.
 
-The rules run twice in the product, in the exported graph (`tf.strings.regex_replace`) and in
-Python (google-re2); both are the same engine, so equal results mean equal model input.
+The rules run twice in the product: in the exported graph (`cleaning.py`), and in the bridge, which
+reads them from the model card to know which texts the model cannot tell apart.
 """
 
 from __future__ import annotations
 
+import re
 import string
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import re2
-from pydantic import BaseModel, ConfigDict, field_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class CleaningRule(BaseModel):
-    r"""Replace every match of an RE2 `pattern`; `replacement` may use `\\1` … `\\9`."""
+    r"""Replace every match of an RE2 `pattern`, or bring the text into a Unicode `normal_form`.
+
+    `replacement` may use `\0` (the match), `\1` … `\9` (its groups) and `\\`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    pattern: str
+    pattern: str | None = None
     replacement: str = ""
+    normal_form: Literal["NFC", "NFKC"] | None = None
 
-    @field_validator("pattern")
-    @classmethod
-    def _compiles(cls, pattern: str) -> str:
+    @model_validator(mode="after")
+    def _is_one_of_both(self) -> CleaningRule:
+        if (self.pattern is None) == (self.normal_form is None):
+            raise ValueError("give a pattern or a normal_form, one of them")
+        if self.pattern is None:
+            if self.replacement:
+                raise ValueError("a replacement belongs to a pattern")
+            return self
         try:
-            re2.compile(pattern)
+            groups = re2.compile(self.pattern).groups
         except re2.error as error:
             raise ValueError(f"not an RE2 pattern: {error}") from error
-        return pattern
+        known = ["\\", *(str(group) for group in range(min(groups, 9) + 1))]
+        for escaped in re.findall(r"\\(.?)", self.replacement, re.DOTALL):
+            if escaped not in known:
+                raise ValueError(
+                    f"replacement: \\{escaped} is no group of the pattern, which has {groups}; "
+                    "write \\\\ for a backslash"
+                )
+        return self
 
 
 # What a name in `text_cleaning` stands for. Order matters: what holds digits goes before numbers.
 PRESETS: dict[str, tuple[CleaningRule, ...]] = {
+    "nfc": (CleaningRule(normal_form="NFC"),),
+    "nfkc": (CleaningRule(normal_form="NFKC"),),
     "control": (
         CleaningRule(pattern=r"[\x{200b}-\x{200f}\x{2060}\x{feff}]"),
         CleaningRule(pattern=r"[\x00-\x1f\x7f-\x{9f}]+", replacement=" "),
@@ -71,13 +90,6 @@ def expand(rules: Any) -> Any:
         else:
             found.append(rule)
     return found
-
-
-def clean(text: str, rules: Sequence[CleaningRule]) -> str:
-    """Apply the rules in order, as the exported graph does."""
-    for rule in rules:
-        text = re2.sub(rule.pattern, rule.replacement, text)
-    return text
 
 
 def template_fields(template: str) -> tuple[str, ...]:

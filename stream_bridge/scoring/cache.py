@@ -14,11 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import re2
-
 from stream_bridge.config.scoring import CacheConfig
-
-Normaliser = Callable[[str], str]
+from stream_bridge.scoring.cleaning import Normaliser, Rule, normaliser
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +27,6 @@ class CacheCounts:
     entries: int
 
 
-def normaliser(rules: Sequence[dict[str, str]]) -> Normaliser:
-    """A function that cleans a text as the model does, by the rules of its card.
-
-    Equal results mean equal model input: the engine (RE2) and the order are the model's.
-    """
-    compiled = [(re2.compile(rule["pattern"]), rule.get("replacement", "")) for rule in rules]
-
-    def clean(text: str) -> str:
-        for pattern, replacement in compiled:
-            text = pattern.sub(replacement, text)
-        return text
-
-    return clean
-
-
 class AnswerCache:
     """Rows by text, for the version that answered last. For one thread.
 
@@ -53,7 +35,7 @@ class AnswerCache:
       rules_of: the cleaning rules of a version's card; asked once per change of version.
     """
 
-    def __init__(self, config: CacheConfig, rules_of: Callable[[int], Sequence[dict[str, str]]]):
+    def __init__(self, config: CacheConfig, rules_of: Callable[[int], Sequence[Rule]]):
         self._config = config
         self._rules_of = rules_of
         self._clean: Normaliser = normaliser(())
@@ -64,7 +46,7 @@ class AnswerCache:
 
     def key(self, text: str) -> bytes:
         """What two texts share that the model cannot tell apart."""
-        return hashlib.blake2b(self._clean(text).encode(), digest_size=16).digest()
+        return hashlib.blake2b(self._clean(text), digest_size=16).digest()
 
     def get(self, key: bytes) -> dict[str, Any] | None:
         """The row for a key, or None where the model has to be asked."""

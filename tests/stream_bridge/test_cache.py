@@ -5,7 +5,7 @@ import time
 
 from serving_client.testing import FakeServer
 from stream_bridge.config.scoring import CacheConfig
-from stream_bridge.scoring.cache import AnswerCache, normaliser
+from stream_bridge.scoring.cache import AnswerCache
 
 
 def wait_for(condition, seconds=30.0):
@@ -105,13 +105,3 @@ def test_the_longest_unused_goes_first():
     cache.put("c", 1, {"t": "c"})
     assert cache.get(cache.key("b")) is None
     assert cache.get(cache.key("a")) == {"t": "a"}
-
-
-def test_rules_apply_in_order():
-    clean = normaliser(
-        [
-            {"pattern": r"0x[0-9a-f]+", "replacement": "HEX"},
-            {"pattern": r"(\w+)=\d+", "replacement": r"\1=N"},
-        ]
-    )
-    assert clean("at 0xdead x=17") == "at HEX x=N"

@@ -30,7 +30,7 @@ def write(tmp_path: Path, text: str) -> Path:
         (MINIMAL + "evaluation: {slices: [[color]]}\n", "'color' is not in data.features"),
         (MINIMAL + "evaluation: {bounds: [{metric: f7, at_least: 1}]}\n", "'f7' is not one of"),
         (MINIMAL + "text_cleaning: [{pattern: '(?=x)'}]\n", "not an RE2 pattern"),
-        (MINIMAL + "text_cleaning: [phones]\n", "'phones' is not one of control, urls"),
+        (MINIMAL + "text_cleaning: [phones]\n", "'phones' is not one of nfc, nfkc"),
         (MINIMAL + "training: {alerts_per_day: 5}\n", "and with data.event_time"),
         (MINIMAL + "training: {folds: 1}\n", "folds: two at least"),
         (MINIMAL + "training: {folds: 3, warm_start: true}\n", "folds and warm_start"),

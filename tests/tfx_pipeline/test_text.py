@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from tfx_pipeline.text import CleaningRule, clean, expand, render, template_fields
+from stream_bridge.scoring.cleaning import normaliser
+from tfx_pipeline.text import CleaningRule, expand, render, template_fields
+
+
+def clean(text, rules):
+    """What the bridge makes of it, and the graph too: tests/e2e/test_cleaning.py."""
+    return normaliser([rule.model_dump(exclude_defaults=True) for rule in rules])(text).decode()
 
 
 def test_a_template_is_filled():
@@ -28,6 +34,8 @@ def test_rules_apply_in_order():
 @pytest.mark.parametrize(
     ("preset", "text", "cleaned"),
     [
+        ("nfkc", "\uff14\uff12\u00b0 \ufb01ne cafe\u0301", "42\u00b0 fine caf\u00e9"),
+        ("nfc", "\uff14\uff12\u00b0 \ufb01ne cafe\u0301", "\uff14\uff12\u00b0 \ufb01ne caf\u00e9"),
         ("control", "a\x00\x07b\u200bc\td", "a bc d"),
         ("urls", "see HTTPS://x.example/a?b=1 now", "see url now"),
         ("emails", "mail a.b+c@mail.example.org!", "mail email!"),
@@ -45,3 +53,24 @@ def test_presets_mask_what_they_name(preset, text, cleaned):
 def test_presets_and_rules_keep_their_order():
     rules = expand(["ips", CleaningRule(pattern="ip", replacement="host"), "numbers"])
     assert clean("10.0.0.1 7", rules) == "host 0"
+
+
+def test_normal_forms_keep_their_place_among_the_rules():
+    full_width = "\uff11\uff12 12"
+    assert clean(full_width, expand(["nfkc", "numbers"])) == "0 0"
+    assert clean(full_width, expand(["numbers", "nfkc"])) == "12 0"
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ({}, "a pattern or a normal_form"),
+        ({"pattern": "a", "normal_form": "NFC"}, "a pattern or a normal_form"),
+        ({"normal_form": "NFC", "replacement": "x"}, "belongs to a pattern"),
+        ({"pattern": "(a)", "replacement": r"\2"}, r"\\2 is no group of the pattern, which has 1"),
+        ({"pattern": "a", "replacement": r"\n"}, r"\\n is no group"),
+    ],
+)
+def test_a_rule_is_one_thing_and_can_be_carried_out(rule, message):
+    with pytest.raises(ValueError, match=message):
+        CleaningRule(**rule)

@@ -23,6 +23,7 @@ class PipelineConfig(Frozen):
 
     `text_cleaning` is what is replaced in a text before it is read, in training and in serving: RE2
     rules (`{pattern: "user=[a-z]+", replacement: "user"}`) and the names of ready ones, in order:
+    `nfkc` (Unicode's NFKC: full-width letters, ligatures and the like as plain ones) or `nfc`,
     `control` (control and zero-width characters), `urls`, `emails`, `uuids`, `ips`, `hex`,
     `numbers`. Case is the encoder's own matter.
     """

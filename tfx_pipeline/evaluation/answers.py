@@ -83,11 +83,14 @@ def _attributions(text: str, answer: dict[str, Any]) -> list[tuple[str, float]]:
     position = 0
     for i in range(int(answer["length"])):
         begin, end = int(answer["begin"][i]), int(answer["end"][i])
+        weight = round(float(answer["attribution"][i]), 4)
         if end <= begin or begin < position:
+            # Pieces of what the cleaning put there stand at one place together.
+            if parts:
+                parts[-1] = (parts[-1][0], round(parts[-1][1] + weight, 4))
             continue
         if begin > position:
             parts.append((whole[position:begin].decode("utf-8", "replace"), 0.0))
-        weight = round(float(answer["attribution"][i]), 4)
         parts.append((whole[begin:end].decode("utf-8", "replace"), weight))
         position = end
     if position < len(whole):

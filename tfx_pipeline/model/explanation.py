@@ -44,8 +44,8 @@ def winning(task: str, logits: tf.Tensor, pieces: Pieces) -> Score:
 def explain(network: keras.Model, task: str, pieces: Pieces) -> dict[str, tf.Tensor]:
     """Attribute the winning score of each text to its word pieces.
 
-    Returns `token` string[n, T], the bytes of each piece, `attribution` float32[n, T], `begin` and
-    `end` int32[n, T] in bytes of `text` string[n], and `length` int32[n].
+    Returns `token` string[n, T], the bytes of each piece as it was read, `attribution`
+    float32[n, T], `begin` and `end` int32[n, T] in bytes of the text, and `length` int32[n].
     """
     cut, head, join = (network.get_layer(n) for n in ("cut_windows", "head", "join_windows"))
     embedding = head.get_layer("token_embedding")
@@ -106,15 +106,9 @@ def _texts(
 def _placed(pieces: Pieces, attribution: tf.Tensor) -> dict[str, Any]:
     begin, end = pieces.begin[:, 1:-1], pieces.end[:, 1:-1]
     lengths = tf.cast(begin.row_lengths(), tf.int32)
-    words = tf.strings.substr(
-        tf.gather(pieces.text, begin.value_rowids()),
-        begin.flat_values,
-        end.flat_values - begin.flat_values,
-    )
     inside = tf.RaggedTensor.from_tensor(attribution[:, 1:], lengths)
     return {
-        "text": pieces.text,
-        "token": begin.with_flat_values(words).to_tensor(),
+        "token": pieces.word[:, 1:-1].to_tensor(),
         "attribution": inside.to_tensor(),
         "begin": tf.cast(begin, tf.int32).to_tensor(),
         "end": tf.cast(end, tf.int32).to_tensor(),
