@@ -81,23 +81,23 @@ class InProcess:
 
     def __init__(self, model: Path, texts: Sequence[str]) -> None:
         from model_server.runtime import library, options, session, tensor
-        from model_server.servable import parse_signatures
+        from model_server.servable import read_definitions, read_signatures
 
         library.register_op_libraries()
         self._session = session.load(model, options.SessionOptions())
-        signature = parse_signatures(self._session.signatures)[1]["serving_default"]
+        signature = read_signatures(read_definitions(self._session.signatures))["serving_default"]
         self._input = signature.inputs["text"]
         self._outputs = list(signature.outputs.values())
         rows = sorted((text.encode() for text in texts), key=len)
         self._batches = [tensor.from_strings(rows[at : at + 32]) for at in range(0, len(rows), 32)]
-        self._rows = len(rows)
+        self.rows = len(rows)
 
     def run(self) -> float:
         """Events a second."""
         began = time.perf_counter()
         for batch in self._batches:
             self._session.run([(self._input, batch)], self._outputs)
-        return self._rows / (time.perf_counter() - began)
+        return self.rows / (time.perf_counter() - began)
 
 
 def beside_in_process(model: Path, base: Path, texts: Sequence[str], rounds: int) -> None:

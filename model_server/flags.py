@@ -85,12 +85,12 @@ class Flags:
         True, "accepted: only the signatures are ever kept"
     )
     prefer_tflite_model: bool = _flag(
-        False,
-        "serve model.tflite where there is one",
-        refused="serve the SavedModel, or run TF Serving with --engine=tensorflow_serving",
+        False, "serve a version's model.tflite where there is one (needs the tflite extra)"
     )
-    num_tflite_pools: int = _flag(_CPUS, "accepted: there is no TFLite")
-    num_tflite_interpreters_per_pool: int = _flag(1, "accepted: there is no TFLite")
+    num_tflite_pools: int = _flag(_CPUS, "TensorFlow Lite interpreters of a version: runs at once")
+    num_tflite_interpreters_per_pool: int = _flag(
+        1, "more than 1: TensorFlow Lite requests are joined and split into batches"
+    )
     enable_signature_method_name_check: bool = _flag(
         False, "demand the signature method name that fits the call"
     )

@@ -71,11 +71,15 @@ class Servable:
         return tensors
 
 
-def parse_signatures(entries: Iterable[bytes]) -> tuple[Any, dict[str, Signature]]:
-    """The SignatureDefMap of a meta graph's serialized entries, and each signature by its key."""
+def read_definitions(entries: Iterable[bytes]) -> Any:
+    """The SignatureDefMap of a meta graph's serialized entries."""
     data = b"".join(b"\x0a" + varint(len(entry)) + entry for entry in entries)
-    definitions = protos.SignatureDefMap.FromString(data)
-    signatures = {
+    return protos.SignatureDefMap.FromString(data)
+
+
+def read_signatures(definitions: Any) -> dict[str, Signature]:
+    """Each signature of a SignatureDefMap by its key."""
+    return {
         key: Signature(
             key=key,
             method=definition.method_name,
@@ -89,4 +93,3 @@ def parse_signatures(entries: Iterable[bytes]) -> tuple[Any, dict[str, Signature
         )
         for key, definition in definitions.signature_def.items()
     }
-    return definitions, signatures

@@ -17,13 +17,13 @@ from model_server.flags import Flags
 from model_server.grpc_api import GrpcServer
 from model_server.grpc_endpoint import read_endpoint
 from model_server.grpc_services import handlers
-from model_server.loaders.saved_model import SavedModelLoader
+from model_server.loader_flags import read_loader
+from model_server.loaders.finishing import Finishing
 from model_server.metrics import Metrics
 from model_server.ports import Reservation
 from model_server.rest.api import RestApi
 from model_server.rest.http import HttpServer, listen
 from model_server.runtime import library
-from model_server.session_flags import read_session_options
 from model_server.versions.configurator import Configurator
 from model_server.versions.manager import LoadPolicy, Manager
 from model_server.versions.states import Board
@@ -63,9 +63,7 @@ class ModelServer:
         warm_up = WarmUp(
             metrics, flags.enable_model_warmup, flags.num_request_iterations_for_warmup
         )
-        loader = SavedModelLoader(
-            read_session_options(flags), warm_up, metrics, read_batching(flags)
-        )
+        loader = read_loader(flags, Finishing(warm_up, metrics, read_batching(flags)))
         self._manager = Manager(loader, board, _load_policy(flags))
         self._watcher = Watcher(self._manager, flags.file_system_poll_wait_seconds)
         lookup = Lookup(self._manager)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from model_server.runtime import dtypes
-from model_server.runtime.tensor import Tensor, allocate, from_strings
+from model_server.runtime.tensor import Tensor, allocate, from_numpy, from_strings
 
 
 def join(tensors: Sequence[Tensor], rows: int, pad_dims: bool) -> Tensor:
@@ -52,13 +52,5 @@ def _pad(tensors: Sequence[Tensor]) -> list[Tensor]:
             dtype=values.dtype,
         )
         grown[tuple(slice(size) for size in values.shape)] = values
-        padded.append(_from_numpy(grown, tensor.dtype))
+        padded.append(from_numpy(grown, tensor.dtype))
     return padded
-
-
-def _from_numpy(values: np.ndarray, dtype: dtypes.DType) -> Tensor:
-    if dtype is dtypes.STRING:
-        return from_strings(values.ravel().tolist(), values.shape)
-    tensor = allocate(dtype, values.shape)
-    ctypes.memmove(tensor.address, values.ctypes.data, values.nbytes)
-    return tensor

@@ -8,8 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import functools
+
+# TensorFlow's library exports an OpenSSL of its own: Python's modules must be bound to theirs
+# before it is loaded, or importing them later kills the process.
+import hashlib  # noqa: F401
 import importlib.util
 import logging
+import ssl  # noqa: F401
 from ctypes import POINTER, c_char_p, c_int, c_int64, c_size_t, c_void_p
 from pathlib import Path
 

@@ -85,7 +85,11 @@ class Tensor:
             return flat.reshape(self.shape)
         if not self.size:
             return np.empty(self.shape, dtype=self.dtype.numpy)
-        return np.frombuffer(self.memory(), dtype=self.dtype.numpy).reshape(self.shape).copy()
+        return self.view().copy()
+
+    def view(self) -> np.ndarray:
+        """The numbers as an array over this tensor's own memory, valid while this object lives."""
+        return np.frombuffer(self.memory(), dtype=self.dtype.numpy).reshape(self.shape)
 
 
 def adopt(pointer: int) -> Tensor:
@@ -150,4 +154,13 @@ def from_strings(values: Sequence[bytes], shape: tuple[int, ...] | None = None) 
     for value in values:
         copy(cell, value, len(value))
         cell += 24
+    return tensor
+
+
+def from_numpy(values: np.ndarray, dtype: DType) -> Tensor:
+    """A tensor with the values of an array in C order; strings are objects of bytes."""
+    if dtype is dtypes.STRING:
+        return from_strings(values.ravel().tolist(), values.shape)
+    tensor = allocate(dtype, values.shape)
+    ctypes.memmove(tensor.address, values.ctypes.data, values.nbytes)
     return tensor

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from model_server.errors import NotFoundError, StatusError
+from model_server.errors import InternalError, NotFoundError, StatusError
 from model_server.servable import Servable
 from model_server.versions.harness import Harness
 from model_server.versions.states import Board, State
@@ -217,6 +217,9 @@ class Manager:
             servable = self._load(harness.name, harness.version, harness.path)
         except StatusError as problem:
             error = problem
+        except Exception as problem:  # or the version would be loading for ever
+            log.exception("Loading servable %s failed in a way that is not foreseen", harness.label)
+            error = InternalError(f"{type(problem).__name__}: {problem}")
         with self._changed:
             self._loading -= 1
             if servable is not None:

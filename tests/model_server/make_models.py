@@ -207,12 +207,19 @@ def halves(path):
     half(path / "2", 3)
 
 
+def lite(path):
+    import lite_models
+
+    lite_models.write(path)
+
+
 MODELS = {
     "half": halves,
     "text": lambda path: text(path / "1"),
     "dtypes": lambda path: every_dtype(path / "1"),
     "classic": lambda path: classic(path / "00000123"),
     "uninitialised": lambda path: uninitialised(path / "1"),
+    "lite": lite,
 }
 
 ROOT.mkdir(parents=True, exist_ok=True)

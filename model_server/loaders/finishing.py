@@ -1,0 +1,72 @@
+"""The end of every load, whatever the format: batching in front, warm-up, and memory at the close.
+
+A load has time: `leave_processors` makes its thread leave them to requests.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from model_server.batching.graph import BatchingGraph
+from model_server.batching.parameters import Batching
+from model_server.metrics import Metrics
+from model_server.servable import Graph, Servable, read_signatures
+from model_server.warmup import WarmUp
+
+_NICE = 15
+
+
+@dataclass(frozen=True)
+class Finishing:
+    """Makes a Servable of a loaded graph."""
+
+    warm_up: WarmUp
+    metrics: Metrics
+    batching: Batching | None = None
+
+    def servable(
+        self,
+        name: str,
+        version: int,
+        directory: Path,
+        graph: Graph,
+        definitions: Any,
+        close: Callable[[], None],
+    ) -> Servable:
+        """The version in `directory`, warmed up; `definitions` is its SignatureDefMap.
+
+        Raises:
+            StatusError: a batching file or a warm-up request of the version is not right. The
+                graph is left to the caller, who closes it.
+        """
+        front = graph
+        parameters = self.batching.parameters(directory) if self.batching else None
+        if parameters is not None:
+            front = BatchingGraph(graph, parameters, self.metrics)
+        servable = Servable(
+            name=name,
+            version=version,
+            signatures=read_signatures(definitions),
+            definitions=definitions,
+            graph=front,
+            close=close,
+            latency=self.metrics.runtime,
+        )
+        self.warm_up.run(servable, directory, graph)
+        return servable
+
+
+def leave_processors() -> None:
+    """Let requests go before this thread."""
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
+
+
+def give_memory_back() -> None:
+    """Return freed memory to the system: weights were many allocations, and glibc keeps them."""
+    ctypes.CDLL(None).malloc_trim(0)
