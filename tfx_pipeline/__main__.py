@@ -43,6 +43,11 @@ def _parser() -> argparse.ArgumentParser:
     imports.set_defaults(command=_import)
     run = commands.add_parser("run", help="train, evaluate and push, here")
     run.set_defaults(command=_run)
+    tunes = commands.add_parser("tune", help="search for better values, and write them as a config")
+    tunes.add_argument(
+        "--output", type=Path, metavar="FILE", help="the config (default: NAME.tuned.yaml)"
+    )
+    tunes.set_defaults(command=_tune)
     runs = commands.add_parser("runs", help="the runs so far: when, on what, what came of them")
     runs.add_argument("--run", metavar="ID", help="what one of them made: its id, or a version")
     runs.set_defaults(command=_runs)
@@ -71,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     compiles.set_defaults(command=_compile)
     keys = commands.add_parser("keys", help="every key of the config, its default and meaning")
     keys.set_defaults(command=_keys)
-    for command in (imports, run, runs, review, selects, compiles):
+    for command in (imports, run, tunes, runs, review, selects, compiles):
         command.add_argument("--config", type=Path, required=True, help="the model's YAML file")
         command.add_argument(
             "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key"
@@ -117,6 +122,25 @@ def _run(arguments: argparse.Namespace) -> int:
     if outcome.pushed:
         print(f"blessed and pushed in {run.seconds:.0f} s: {outcome.pushed}")
     return 0 if outcome.pushed else _NOT_BLESSED
+
+
+def _tune(arguments: argparse.Namespace) -> int:
+    from tfx_pipeline import config, runners, show
+
+    loaded = config.load(arguments.config, arguments.set)
+    if loaded.tuning is None:
+        raise ConfigError(f"{arguments.config}: tuning.parameters: name the values to search")
+    output = arguments.output or Path(f"{loaded.name}.tuned.yaml")
+    run = runners.run_local(loaded, until="Tuner")
+    from tfx_pipeline.tuning.tuned import write_tuned
+
+    print()
+    print(show.trials_table(run.outcome.tuning))
+    print()
+    print(run.outcome.verdict)
+    write_tuned(arguments.config, arguments.set, run.outcome.tuning, output)
+    print(f"wrote {output}: tfx-pipeline run --config {output}")
+    return 0
 
 
 def _runs(arguments: argparse.Namespace) -> int:

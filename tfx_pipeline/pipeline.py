@@ -14,8 +14,10 @@ from tfx_pipeline.evaluation import eval_config
 from tfx_pipeline.evaluation.scorecard import Scorecard
 from tfx_pipeline.schema_check import AcceptedSchema, SchemaCheck, SchemaGate
 from tfx_pipeline.serving_gate.component import ServingGate
+from tfx_pipeline.tuning.component import Tuner
 
 PREPROCESSING_FN = "tfx_pipeline.preprocessing.preprocessing_fn"
+TUNER_FN = "tfx_pipeline.tuning.tuner_fn.tuner_fn"
 RUN_FN = "tfx_pipeline.training.run_fn.run_fn"
 BEAM_ARGUMENTS = ("--runner=DirectRunner", "--direct_running_mode=in_memory")
 
@@ -34,10 +36,13 @@ class Places:
     span: int | None = None
 
 
-def build(config: PipelineConfig, places: Places | None = None) -> list[BaseComponent]:
+def build(
+    config: PipelineConfig, places: Places | None = None, until: str | None = None
+) -> list[BaseComponent]:
     """Return the components of a model's pipeline, in the order they run.
 
     Without `places` the spans and the base path are where the config has them on this machine.
+    With `until` the components after that one are left out.
     """
     here = places is None
     if places is None:
@@ -96,20 +101,28 @@ def build(config: PipelineConfig, places: Places | None = None) -> list[BaseComp
 
     warm = config.training.warm_start and places.queries
 
+    learning = {
+        "examples": transform.outputs["transformed_examples"],
+        "transform_graph": transform.outputs["transform_graph"],
+        "schema": schema,
+        "base_model": model_resolver.outputs["model"] if warm else None,
+        "train_args": tfx.proto.TrainArgs(splits=["train"]),
+        "eval_args": tfx.proto.EvalArgs(splits=["eval"]),
+    }
+    learned = ("task", "data", "text_cleaning", "encoder", "training")
+
+    # Trainings with other values of the config → the values that are best on held-out events.
+    tuners = []
+    if config.tuning is not None:
+        settings = {"config": _part(config, *learned, "tuning")}
+        tuners.append(Tuner(tuner_fn=TUNER_FN, custom_config=settings, **learning))
+
     # Word pieces → a fine-tuned, calibrated SavedModel with its card.
     trainer = tfx.components.Trainer(
         run_fn=RUN_FN,
-        examples=transform.outputs["transformed_examples"],
-        transform_graph=transform.outputs["transform_graph"],
-        schema=schema,
-        base_model=model_resolver.outputs["model"] if warm else None,
-        train_args=tfx.proto.TrainArgs(splits=["train"]),
-        eval_args=tfx.proto.EvalArgs(splits=["eval"]),
-        custom_config={
-            "config": _part(
-                config, "task", "data", "text_cleaning", "encoder", "training", "serving"
-            )
-        },
+        hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
+        custom_config={"config": _part(config, *learned, "serving")},
+        **learning,
     )
     model = trainer.outputs["model"]
 
@@ -155,7 +168,7 @@ def build(config: PipelineConfig, places: Places | None = None) -> list[BaseComp
             "max_difference": config.serving.gate.max_difference,
         },
     )
-    return [
+    components = [
         example_gen,
         statistics_gen,
         schema_gen,
@@ -164,13 +177,17 @@ def build(config: PipelineConfig, places: Places | None = None) -> list[BaseComp
         schema_check,
         schema_gate,
         transform,
-        trainer,
         *([model_resolver] if places.queries else []),
+        *tuners,
+        trainer,
         *evaluators,
         scorecard,
         serving_gate,
         pusher,
     ]
+    if until is None:
+        return components
+    return components[: [component.id for component in components].index(until) + 1]
 
 
 def _part(config: PipelineConfig, *sections: str, gate: bool = False) -> str:

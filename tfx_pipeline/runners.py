@@ -36,8 +36,8 @@ class Run:
     seconds: float
 
 
-def run_local(config: PipelineConfig) -> Run:
-    """Run every component here with TFX's LocalDagRunner.
+def run_local(config: PipelineConfig, until: str | None = None) -> Run:
+    """Run every component here with TFX's LocalDagRunner, or those up to the one named `until`.
 
     Raises:
         DataError: there is no span to train on, or it is not one the task can use.
@@ -61,7 +61,7 @@ def run_local(config: PipelineConfig) -> Run:
         narrator.say(f"everything TFX says: {log}")
         narrator.say("loading TensorFlow and TFX")
         try:
-            outcome = _run(config, narrator)
+            outcome = _run(config, narrator, until)
         except Exception as error:
             logging.getLogger(__name__).exception("the run failed")
             reason = str(error).strip().splitlines() or [type(error).__name__]
@@ -71,7 +71,7 @@ def run_local(config: PipelineConfig) -> Run:
     return Run(run_id, log, outcome, time.monotonic() - started)
 
 
-def _run(config: PipelineConfig, narrator: _Narrator) -> Outcome:
+def _run(config: PipelineConfig, narrator: _Narrator, until: str | None) -> Outcome:
     os.environ.update(_QUIET)
     import absl.logging
     from tfx import v1 as tfx
@@ -83,7 +83,7 @@ def _run(config: PipelineConfig, narrator: _Narrator) -> Outcome:
 
     absl.logging.set_verbosity(absl.logging.INFO)
     narrator.listen()
-    components = pipeline.build(config)
+    components = pipeline.build(config, until=until)
     LocalDagRunner().run(
         tfx.dsl.Pipeline(
             pipeline_name=config.name,

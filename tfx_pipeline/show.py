@@ -79,6 +79,32 @@ def lineage_table(run: RecordedRun, runs: Sequence[RecordedRun]) -> str:
     return "\n".join(f"{line}  {end}" for line, end in zip(lines, ["path", *places], strict=True))
 
 
+def trials_table(tuning: dict[str, Any]) -> str:
+    """List the trials of a search, the best first, those without a figure last."""
+    keys = list(tuning["trials"][0]["values"])
+    ranked = sorted(tuning["trials"], key=lambda found: -(found["score"] or float("-inf")))
+    rows = [
+        (
+            str(found["trial"]),
+            "-" if found["score"] is None else f"{found['score']:.4f}",
+            *(value_text(found["values"][key]) for key in keys),
+            str(len(found["curve"])),
+            f"{found['seconds']:.0f}",
+            found["status"],
+        )
+        for found in ranked
+    ]
+    names = [key.removeprefix("training.") for key in keys]
+    return "\n".join(
+        _table(("trial", tuning["metric"], *names, "steps", "seconds", "status"), rows)
+    )
+
+
+def value_text(value: Any) -> str:
+    """Show a value of the config: a float in four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def _values(row: dict[str, Any], columns: Sequence[str]) -> list[str]:
     return ["-" if row.get(name) is None else f"{row[name]:.3f}" for name in columns]
 

@@ -18,6 +18,7 @@ from tfx_pipeline.training.cross_validation import (  # noqa: E402
 )
 from tfx_pipeline.training.fine_tuning import FineTuning  # noqa: E402
 from tfx_pipeline.training.scoring import Scored  # noqa: E402
+from tfx_pipeline.training.watching import Watch  # noqa: E402
 
 
 def test_a_template_stays_together_and_rare_labels_are_dealt_out():
@@ -52,14 +53,14 @@ def test_folds_choose_epochs_and_survive_a_kill(tiny_bert, tmp_path):
     data = examples(config, texts, ids)
     tuning = FineTuning(config, find_encoder(config.encoder), LABELS, tmp_path)
     folds = folds_of(tuning, data)
-    chosen = cross_validate(tuning, data, folds)
+    chosen = cross_validate(tuning, data, folds, Watch())
     assert isinstance(chosen.scored, Scored)
     assert 1 <= chosen.epochs <= 3
     assert sorted(chosen.scored.texts) == sorted(texts)
     assert (chosen.scored.logits.argmax(axis=1) == chosen.scored.targets).mean() > 0.9
     # As after a kill in the last fold: the others are read, not trained.
     (tmp_path / "fold-2" / "done.json").unlink()
-    again = cross_validate(tuning, data, folds)
+    again = cross_validate(tuning, data, folds, Watch())
     assert again.epochs == chosen.epochs
     epochs = _Epochs()
     tuning.run(data, None, [epochs], stop_after=2)

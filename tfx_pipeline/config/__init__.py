@@ -8,10 +8,11 @@ from tfx_pipeline.config.data import SPLITS, DataConfig, FormatConfig, SplitConf
 from tfx_pipeline.config.encoder import EncoderConfig
 from tfx_pipeline.config.evaluation import EvaluationConfig, MetricBound
 from tfx_pipeline.config.kubeflow import KubeflowConfig
-from tfx_pipeline.config.loading import load
+from tfx_pipeline.config.loading import load, put, read
 from tfx_pipeline.config.pipeline import PipelineConfig
 from tfx_pipeline.config.serving import GateConfig, PushConfig, ServingConfig
 from tfx_pipeline.config.training import TrainingConfig
+from tfx_pipeline.config.tuning import SearchConfig, TuningConfig
 
 __all__ = [
     "SPLITS",
@@ -24,9 +25,13 @@ __all__ = [
     "MetricBound",
     "PipelineConfig",
     "PushConfig",
+    "SearchConfig",
     "ServingConfig",
     "SplitConfig",
     "TimeConfig",
     "TrainingConfig",
+    "TuningConfig",
     "load",
+    "put",
+    "read",
 ]

@@ -14,6 +14,7 @@ COMPONENTS = (
     "SchemaCheck",
     "SchemaGate",
     "Transform",
+    "Tuner",
     "Trainer",
     "Evaluator",
     "Scorecard",

@@ -20,6 +20,19 @@ def load(path: Path, overrides: Sequence[str] = ()) -> PipelineConfig:
         ConfigError: one line that names the file and the key.
     """
     try:
+        return PipelineConfig.model_validate(read(path, overrides))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(f"{path}: {_explain(first)}") from error
+
+
+def read(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Read what `load` checks: the keys that the file and the overrides give, and no others.
+
+    Raises:
+        ConfigError: the file cannot be read, or an override is none.
+    """
+    try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such file; configs/ holds examples") from error
@@ -31,25 +44,30 @@ def load(path: Path, overrides: Sequence[str] = ()) -> PipelineConfig:
         raise ConfigError(f"{path}: expected keys and values, found {type(raw).__name__}")
     for override in overrides:
         _override(raw, override)
-    try:
-        return PipelineConfig.model_validate(raw)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(f"{path}: {_explain(first)}") from error
+    return raw
+
+
+def put(raw: dict[str, Any], key: str, value: Any) -> None:
+    """Put a value below a dotted key into what `read` returned.
+
+    Raises:
+        ConfigError: a part of the key's path is a value itself.
+    """
+    *parents, last = key.split(".")
+    for parent in parents:
+        child = raw.setdefault(parent, {})
+        if not isinstance(child, dict):
+            raise ConfigError(f"--set {key}: {parent} is a value, not a group of keys")
+        raw = child
+    raw[last] = value
 
 
 def _override(raw: dict[str, Any], override: str) -> None:
     key, sign, value = override.partition("=")
     if not sign or not key:
         raise ConfigError(f"--set {override}: write it as key.path=value")
-    *parents, last = key.split(".")
-    for parent in parents:
-        child = raw.setdefault(parent, {})
-        if not isinstance(child, dict):
-            raise ConfigError(f"--set {override}: {parent} is a value, not a group of keys")
-        raw = child
     try:
-        raw[last] = yaml.safe_load(value)
+        put(raw, key, yaml.safe_load(value))
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {override}: the value is not YAML") from error
 

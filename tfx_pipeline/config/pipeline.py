@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from tfx_pipeline import features
 from tfx_pipeline.config.base import Frozen
@@ -15,6 +16,7 @@ from tfx_pipeline.config.evaluation import EvaluationConfig
 from tfx_pipeline.config.kubeflow import KubeflowConfig
 from tfx_pipeline.config.serving import ServingConfig
 from tfx_pipeline.config.training import TrainingConfig
+from tfx_pipeline.config.tuning import TuningConfig
 from tfx_pipeline.text import CleaningRule, expand
 
 
@@ -25,7 +27,8 @@ class PipelineConfig(Frozen):
     rules (`{pattern: "user=[a-z]+", replacement: "user"}`) and the names of ready ones, in order:
     `nfkc` (Unicode's NFKC: full-width letters, ligatures and the like as plain ones) or `nfc`,
     `control` (control and zero-width characters), `urls`, `emails`, `uuids`, `ips`, `hex`,
-    `numbers`. Case is the encoder's own matter.
+    `numbers`. Case is the encoder's own matter. With `tuning` the pipeline has a Tuner, whose best
+    values train the model in the place of the file's.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
@@ -35,6 +38,7 @@ class PipelineConfig(Frozen):
     text_cleaning: tuple[CleaningRule, ...] = ()
     encoder: EncoderConfig = EncoderConfig()
     training: TrainingConfig = TrainingConfig()
+    tuning: TuningConfig | None = None
     evaluation: EvaluationConfig = EvaluationConfig()
     serving: ServingConfig = ServingConfig()
     kubeflow: KubeflowConfig = KubeflowConfig()
@@ -59,6 +63,24 @@ class PipelineConfig(Frozen):
         """Where the blessed versions go: `<serving.base_path>/<name>`."""
         return self.serving.base_path / self.name
 
+    def with_values(self, values: Mapping[str, Any]) -> PipelineConfig:
+        """Return the config with other values, by key (`training.epochs`), and no more to tune.
+
+        Raises:
+            KeyError: there is no such key.
+            ValidationError: a value, or what it makes of the whole, is wrong.
+        """
+        raw = self.model_dump(mode="json", exclude={"tuning"})
+        for key, value in values.items():
+            section = raw
+            *parents, last = key.split(".")
+            for parent in parents:
+                section = section[parent]
+            if last not in section:
+                raise KeyError(key)
+            section[last] = value
+        return PipelineConfig.model_validate(raw)
+
     @field_validator("text_cleaning", mode="before")
     @classmethod
     def _presets_are_rules(cls, rules: Any) -> Any:
@@ -78,6 +100,21 @@ class PipelineConfig(Frozen):
             raise ValueError(
                 "training.alerts_per_day: only for the anomaly task, and with data.event_time"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _tuned_values_are_right(self) -> PipelineConfig:
+        for key, search in self.tuning.parameters.items() if self.tuning else ():
+            if not key.startswith("training."):
+                raise ValueError(f"tuning.parameters: {key!r} is not below training")
+            for value in search.ends:
+                try:
+                    self.with_values({key: value})
+                except (KeyError, TypeError) as error:
+                    raise ValueError(f"tuning.parameters: there is no key {key}") from error
+                except ValidationError as error:
+                    why = error.errors()[0]["msg"].removeprefix("Value error, ")
+                    raise ValueError(f"tuning.parameters: {key} cannot be {value}: {why}") from None
         return self
 
     @model_validator(mode="after")

@@ -29,8 +29,12 @@ def report(run: RecordedRun, runs: Sequence[RecordedRun]) -> dict[str, Any]:
     outcome = read_outcome(run)
     found = {
         "run": _run(run),
-        "verdict": {"good": outcome.pushed is not None, "line": outcome.verdict},
+        "verdict": {
+            "good": outcome.pushed is not None or outcome.only_tuned,
+            "line": outcome.verdict,
+        },
         "schema": _schema(run),
+        "tuning": outcome.tuning or None,
         "data": _data(run, runs),
     }
     if not outcome.scorecard:

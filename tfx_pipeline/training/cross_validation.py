@@ -26,6 +26,7 @@ from tfx_pipeline.progress import log
 from tfx_pipeline.training.batches import TARGET
 from tfx_pipeline.training.fine_tuning import FineTuning
 from tfx_pipeline.training.scoring import Scored, compiled, joined, score
+from tfx_pipeline.training.watching import Watch
 
 Ids = npt.NDArray[np.int64]
 
@@ -78,7 +79,9 @@ def part(examples: tf.data.Dataset, chosen: npt.NDArray[np.bool_]) -> tf.data.Da
     return marked.filter(lambda _, keep: keep).map(lambda example, _: example)
 
 
-def cross_validate(tuning: FineTuning, examples: tf.data.Dataset, folds: Ids) -> Chosen:
+def cross_validate(
+    tuning: FineTuning, examples: tf.data.Dataset, folds: Ids, watch: Watch
+) -> Chosen:
     """Train on all folds but one, for each; the best epoch is that of the pooled answers.
 
     With checkpoints, a killed training goes on after the last whole fold.
@@ -89,22 +92,33 @@ def cross_validate(tuning: FineTuning, examples: tf.data.Dataset, folds: Ids) ->
         held_out = folds == fold
         if held_out.any() and not held_out.all():
             log.info("  fold %d/%d, %d held out", fold + 1, config.training.folds, held_out.sum())
-            scored.append(_fold(tuning, examples, held_out, fold))
+            scored.append(_fold(tuning, examples, held_out, fold, watch))
+            pooled = [joined(epoch) for epoch in zip(*scored, strict=True)]
+            figures = [main_metric(tuning, epoch) for epoch in pooled]
+            best = int(np.nanargmax(figures)) if np.isfinite(figures).any() else len(figures) - 1
+            watch.reached(figures[best], fold + 1, config.training.folds)
         gc.collect()
-    pooled = [joined(epoch) for epoch in zip(*scored, strict=True)]
-    main = features.MAIN_METRIC[config.task]
-    figures = [
-        card.measure(config.task, tuning.labels, Calibration(), epoch)[main] for epoch in pooled
-    ]
-    best = int(np.nanargmax(figures)) if np.isfinite(figures).any() else len(figures) - 1
     log.info(
-        "  %s on the folds by epoch: %s", main, ", ".join(f"{figure:.4f}" for figure in figures)
+        "  %s on the folds by epoch: %s",
+        features.MAIN_METRIC[config.task],
+        ", ".join(f"{figure:.4f}" for figure in figures),
     )
     return Chosen(best + 1, pooled[best])
 
 
+def main_metric(tuning: FineTuning, scored: Scored) -> float:
+    """Return the figure that stands for the task, of held-out events."""
+    config = tuning.config
+    figures = card.measure(config.task, tuning.labels, Calibration(), scored)
+    return figures[features.MAIN_METRIC[config.task]]
+
+
 def _fold(
-    tuning: FineTuning, examples: tf.data.Dataset, held_out: npt.NDArray[np.bool_], fold: int
+    tuning: FineTuning,
+    examples: tf.data.Dataset,
+    held_out: npt.NDArray[np.bool_],
+    fold: int,
+    watch: Watch,
 ) -> list[Scored]:
     """Return the held-out events as scored after each epoch."""
     kept = tuning.checkpoints and tuning.checkpoints / f"fold-{fold}"
@@ -114,7 +128,7 @@ def _fold(
     strangers = part(examples, held_out)
     recorder = _Recorder(strangers, 4 * tuning.config.training.batch_tokens)
     FineTuning(tuning.config, tuning.encoder, tuning.labels).run(
-        part(examples, ~held_out), None, [recorder]
+        part(examples, ~held_out), None, [recorder, *watch.callbacks(by_epoch=False)]
     )
     if kept:
         _write(kept, recorder.scored)

@@ -12,18 +12,16 @@ import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
-import tensorflow_transform as tft
 
 from tfx_pipeline import card, export, features
 from tfx_pipeline.config import PipelineConfig
 from tfx_pipeline.model.calibration import Calibration, budget_threshold, fit_calibration
-from tfx_pipeline.model.encoder import find_encoder
 from tfx_pipeline.model.novelty import REFERENCES, choose_references
 from tfx_pipeline.progress import log
-from tfx_pipeline.training.batches import TARGET, expand, read_examples
-from tfx_pipeline.training.cross_validation import cross_validate, folds_of, part
-from tfx_pipeline.training.fine_tuning import FineTuning, fingerprint
+from tfx_pipeline.training.fine_tuning import fingerprint
+from tfx_pipeline.training.material import Material, count, validate
 from tfx_pipeline.training.scoring import Scored, compiled, score
+from tfx_pipeline.training.watching import Watch
 
 # Around 0 in quarters: beyond, a tag would have to be e^4 times likelier than the model says.
 _SHIFTS = np.arange(-4.0, 2.25, 0.25)
@@ -35,69 +33,52 @@ _DAY = 86_400_000_000
 
 def run_fn(fn_args: Any) -> None:
     """Train on the transformed examples and write the SavedModel (TFX's `run_fn`)."""
-    config = PipelineConfig.model_validate_json(fn_args.custom_config["config"])
+    material = Material.read(fn_args)
+    if fn_args.hyperparameters:
+        # What the Tuner found best.
+        material = material.with_config(
+            material.config.with_values(fn_args.hyperparameters["values"])
+        )
+    config, labels = material.config, material.labels
     keras.utils.set_random_seed(config.training.seed)
-    transform = tft.TFTransformOutput(fn_args.transform_output)
-    labels = label_names(config, transform)
-    spec = transform.transformed_feature_spec()
-    train_files, eval_files = expand(fn_args.train_files), expand(fn_args.eval_files)
-    train = read_examples(train_files, spec)
-    evaluation = read_examples(eval_files, spec)
-    counts = {"train": _count(train), "eval": _count(evaluation)}
-    if config.task in ("anomaly", "classification"):
-        # Labels training never showed cannot be learned or judged; the importer counts them.
-        evaluation = evaluation.filter(lambda example: example[TARGET] >= 0)
-    if config.training.folds:
-        train_files += eval_files
-    encoder = find_encoder(config.encoder)
-    checkpoints = checkpoint_folder(fn_args.serving_model_dir, config, train_files)
-    # The last blessed version, which the first run has not.
-    before = Path(fn_args.base_model) if fn_args.base_model else None
-    tuning = FineTuning(config, encoder, labels, checkpoints, before)
-    tokens = 4 * config.training.batch_tokens
-    if config.training.folds:
-        train = train.concatenate(evaluation)
-        folds = folds_of(tuning, train)
-        chosen = cross_validate(tuning, train, folds)
-        model = tuning.run(train, None, stop_after=chosen.epochs)
-        run, scored = compiled(model), chosen.scored
-        judged = [
-            (part(train, folds != fold), part(train, folds == fold)) for fold in np.unique(folds)
-        ]
-    else:
-        model = tuning.run(train, evaluation)
-        run = compiled(model)
-        scored = score(run, evaluation, tokens)
-        judged = [(train, evaluation)]
+    tuning = material.fine_tuning(
+        checkpoint_folder(fn_args.serving_model_dir, config, material.learned_files)
+    )
+    found = validate(tuning, material, Watch())
+    model = found.model
+    if model is None:
+        model = tuning.run(material.learned, None, stop_after=found.epochs)
+    scored = found.scored
     if config.task == "token":
         scored = shift_outside(model, labels, scored)
-    calibration = calibrate(config, scored, train if config.training.folds else evaluation)
+    calibration = calibrate(config, scored, material.held_out)
+    tokens = 4 * config.training.batch_tokens
     references = choose_references(
-        _normalised(score(run, _sample(train, config), tokens).pooled),
+        _normalised(score(compiled(model), _sample(material.learned, config), tokens).pooled),
         config.training.seed,
     )
     description = card.describe(
         config=config,
-        encoder=encoder,
+        encoder=material.encoder,
         labels=labels,
         calibration=calibration,
-        train_files=train_files,
-        counts=counts,
+        train_files=material.learned_files,
+        counts=material.counts,
         judged=[
             (list(seen.as_numpy_iterator()), list(held_out.as_numpy_iterator()))
-            for seen, held_out in judged
+            for seen, held_out in found.judged
         ],
         scored=scored,
     )
     export.save(
         path=fn_args.serving_model_dir,
         config=config,
-        encoder=encoder,
+        encoder=material.encoder,
         model=model,
         labels=labels,
         calibration=calibration,
         references=references,
-        transform=transform,
+        transform=material.transform,
         card=description,
         warmup_texts=scored.texts,
     )
@@ -114,19 +95,6 @@ def checkpoint_folder(
     if not config.training.checkpoints:
         return None
     return Path(model_path).parents[2] / "checkpoints" / fingerprint(config, train_files)
-
-
-def label_names(config: PipelineConfig, transform: tft.TFTransformOutput) -> tuple[str, ...]:
-    """Return the labels in the order of their ids."""
-    if config.task == "anomaly":
-        return features.ANOMALY_LABELS
-    if config.task == "regression":
-        return ()
-    vocabulary = transform.vocabulary_by_name(features.LABEL_VOCABULARY)
-    names = tuple(label.decode("utf-8") for label in vocabulary)
-    if config.task == "token":
-        return (features.OUTSIDE, *(f"{side}-{name}" for name in names for side in "BI"))
-    return names
 
 
 def calibrate(config: PipelineConfig, scored: Scored, held_out: tf.data.Dataset) -> Calibration:
@@ -151,11 +119,18 @@ def shift_outside(model: keras.Model, labels: Sequence[str], scored: Scored) -> 
     Cross entropy prices every word alike, and nearly all are O: what it learns raises too few
     entities. The shift goes into the bias of the head, so that it is there in serving.
     """
-    outside = labels.index(features.OUTSIDE)
+    best, moved = best_shift(labels, scored)
+    bias = model.get_layer("head").get_layer("logits").bias
+    bias.assign(bias + best * np.eye(len(labels), dtype=np.float32)[_outside(labels)])
+    return moved
+
+
+def best_shift(labels: Sequence[str], scored: Scored) -> tuple[float, Scored]:
+    """Return the shift of O's logit that makes entity F1 best, and the texts so moved."""
 
     def moved(shift: float) -> Scored:
         logits = scored.logits.copy()
-        logits[:, outside] += shift
+        logits[:, _outside(labels)] += shift
         return dataclasses.replace(scored, logits=logits)
 
     figures = {
@@ -165,21 +140,18 @@ def shift_outside(model: keras.Model, labels: Sequence[str], scored: Scored) -> 
     # Of equals the smallest; NaN, where no text has an entity, is below all.
     best = max(figures, key=lambda s: (np.nan_to_num(figures[s], nan=-1.0), -abs(s)))
     log.info("  logit of O %+.2f: entity_f1 %.4f → %.4f", best, figures[0.0], figures[best])
-    bias = model.get_layer("head").get_layer("logits").bias
-    bias.assign(bias + best * np.eye(len(labels), dtype=np.float32)[outside])
-    return moved(best)
+    return best, moved(best)
+
+
+def _outside(labels: Sequence[str]) -> int:
+    return labels.index(features.OUTSIDE)
 
 
 def _sample(train: tf.data.Dataset, config: PipelineConfig) -> tf.data.Dataset:
     """Draw the training examples among which the reference embeddings are chosen."""
-    count = _count(train)
-    keep = min(1.0, 2 * REFERENCES / max(count, 1))
+    keep = min(1.0, 2 * REFERENCES / max(count(train), 1))
     step = math.ceil(1 / keep)
     return train.shard(step, config.training.seed % step)
-
-
-def _count(examples: tf.data.Dataset) -> int:
-    return sum(1 for _ in examples)
 
 
 def _normalised(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

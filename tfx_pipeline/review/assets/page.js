@@ -62,7 +62,7 @@ function header() {
   const [first, ...rest] = R.verdict.line.split(": ");
   const verdict = el("div", { class: R.verdict.good ? "verdict good" : "verdict", id: "verdict" }, el("b", {}, first), rest.length ? `: ${rest.join(": ")}` : "");
   document.getElementById("top").append(...[
-    el("h1", {}, R.name ? `${R.name} – ${R.task}` : "A run that never reached its evaluation"),
+    el("h1", {}, R.name ? `${R.name} – ${R.task}` : R.tuning ? "A search for better values" : "A run that never reached its evaluation"),
     el("div", { class: "soft small" }, line.join(" · ")),
     R.compared ? el("div", { class: "soft small" }, `compared with run ${R.compared.id} of ${R.compared.started} (${R.compared.line})`) : null,
     verdict].filter(Boolean));
@@ -228,6 +228,27 @@ function learning() {
     chart(lines, { xLabel: "epoch", wholeX: true, yLabel: "", title: words(name), label: `${words(name)} by epoch` }))));
 }
 
+function trials() {
+  const t = R.tuning;
+  if (!t) return;
+  const keys = Object.keys(t.trials[0].values), short = (key) => key.replace(/^training\./, "");
+  const figure = (value) => (typeof value === "number" ? Number(value.toPrecision(4)) : value);
+  const rows = [...t.trials].sort((a, b) => (b.score ?? -Infinity) - (a.score ?? -Infinity)).map((trial) => ({ ours: trial.trial === t.best, cells: [
+    { value: trial.trial, show: [String(trial.trial)] }, { value: trial.score, show: [number(trial.score, 4)] },
+    ...keys.map((key) => ({ value: String(trial.values[key]), show: [String(figure(trial.values[key]))] })),
+    { value: trial.curve.length, show: [String(trial.curve.length)] }, { value: trial.seconds, show: [number(trial.seconds, 0)] }, trial.status] }));
+  const judged = t.trials.filter((trial) => trial.score !== null);
+  const charts = keys.filter((key) => judged.every((trial) => typeof trial.values[key] === "number")).map((key) => {
+    const values = judged.map((trial) => trial.values[key]), low = Math.min(...values);
+    const wide = low > 0 && Math.max(...values) > 20 * low;
+    return chart([{ name: "trial", points: judged.map((trial) => [wide ? Math.log10(trial.values[key]) : trial.values[key], trial.score]), dots: "large" }],
+      { xLabel: wide ? `log10 of ${short(key)}` : short(key), yLabel: words(t.metric), title: short(key), label: `${words(t.metric)} by ${short(key)}` });
+  });
+  section("trials", "Trials", `What the Tuner tried in ${number(t.seconds / 60, 1)} minutes; the figure is of held-out events, steps are epochs or folds.`,
+    table([{ title: "trial" }, { title: words(t.metric) }, ...keys.map((key) => ({ title: short(key) })), { title: "steps" }, { title: "seconds" }, { title: "status", text: true }], rows, true),
+    charts.length ? el("div", { class: "charts" }, ...charts) : null);
+}
+
 function fairnessSection() {
   if (!R.fairness?.length) return;
   section("fairness", "Fairness", "The same error rates for each value of a feature; the gap is between the highest and the lowest.", ...R.fairness.map((feature) => {
@@ -264,6 +285,7 @@ header();
 if (R.task) {
   metrics(); explorer(); curvesSection(); slicesSection(); confusionSection(); mistakes(); examples(); learning(); fairnessSection();
 }
+trials();
 data();
 if (R.task) gate();
 document.body.append(el("footer", {}, "Made by tfx-pipeline review; everything is in this file."));
