@@ -94,12 +94,8 @@ class Flags:
     enable_signature_method_name_check: bool = _flag(
         False, "demand the signature method name that fits the call"
     )
-    xla_cpu_compilation_enabled: bool = _flag(
-        False, "accepted: XLA compiles where the model asks for it"
-    )
-    xla_gpu_compilation_enabled: bool = _flag(
-        False, "accepted: XLA compiles where the model asks for it"
-    )
+    xla_cpu_compilation_enabled: bool = _flag(False, "let XLA compile, on whichever device")
+    xla_gpu_compilation_enabled: bool = _flag(False, "let XLA compile, on whichever device")
     enable_profiler: bool = _flag(
         True, "accepted: there is no profiler service; calls to it are UNIMPLEMENTED"
     )

@@ -97,6 +97,9 @@ class ModelServer:
             StartError: a model cannot be loaded, or a port is taken.
         """
         library.library()
+        flags = self._flags
+        if not (flags.xla_cpu_compilation_enabled or flags.xla_gpu_compilation_enabled):
+            library.forbid_xla()
         library.register_op_libraries()
         self._manager.start()
         self._watcher.start()

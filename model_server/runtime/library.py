@@ -35,6 +35,7 @@ class Output(ctypes.Structure):
     _fields_ = (("operation", c_void_p), ("index", c_int))
 
 
+_FORBID_XLA = "_ZN10tensorflow21DisableXlaCompilationEv"  # tensorflow::DisableXlaCompilation()
 _SHORT = {
     "TF_Version": (c_char_p, []),
     "TF_NewStatus": (c_void_p, []),
@@ -70,6 +71,7 @@ _SHORT = {
     "TF_NewOperation": (c_void_p, [c_void_p, c_char_p, c_char_p]),
     "TF_AddInput": (None, [c_void_p, Output]),
     "TF_FinishOperation": (c_void_p, [c_void_p, c_void_p]),
+    _FORBID_XLA: (None, []),
 }
 _LONG = {
     "TF_LoadLibrary": (c_void_p, [c_char_p, c_void_p]),
@@ -166,6 +168,14 @@ def library() -> Library:
             f"TensorFlow's C library cannot be loaded: {error}",
             "install the tensorflow wheel this release asks for: pip install 'livebert[server]'",
         ) from error
+
+
+def forbid_xla() -> None:
+    """Have this process refuse to compile with XLA: what asks for it is INTERNAL when it is run.
+
+    There is no way back, and no C function: this is the C++ function that TF Serving calls.
+    """
+    getattr(library(), _FORBID_XLA)()
 
 
 def register_op_libraries() -> None:

@@ -207,6 +207,29 @@ def halves(path):
     half(path / "2", 3)
 
 
+class Compiled(tf.Module):
+    """One signature that asks for XLA, and one that can be clustered for it."""
+
+    @tf.function(input_signature=[FLOAT], jit_compile=True)
+    def inner(self, x):
+        return tf.tanh(x) * 2.0 + 1.0
+
+    @tf.function(input_signature=[FLOAT])
+    def asks(self, x):
+        return {"y": self.inner(x)}
+
+    @tf.function(input_signature=[FLOAT])
+    def plain(self, x):
+        return {"y": tf.tanh(x) * 2.0 + 1.0}
+
+
+def compiled(path):
+    module = Compiled()
+    tf.saved_model.save(
+        module, str(path), signatures={"serving_default": module.asks, "plain": module.plain}
+    )
+
+
 def lite(path):
     import lite_models
 
@@ -219,6 +242,7 @@ MODELS = {
     "dtypes": lambda path: every_dtype(path / "1"),
     "classic": lambda path: classic(path / "00000123"),
     "uninitialised": lambda path: uninitialised(path / "1"),
+    "compiled": lambda path: compiled(path / "1"),
     "lite": lite,
 }
 
