@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from serving_client.errors import InputError
 
@@ -22,11 +23,12 @@ def parse(address: str | Sequence[str]) -> tuple[str, ...]:
     found = tuple(part.strip() for part in parts if part.strip())
     if not found:
         raise InputError(f"no address given; {_EXAMPLE}")
-    for one in found:
-        if one.startswith(("unix:", "http://", "https://")):
-            continue
-        _host_and_port(one.removeprefix("dns:").lstrip("/"), one)
-    rest = [one.startswith("http") for one in found]
+    rest = [one.startswith(("http://", "https://")) for one in found]
+    for one, over_http in zip(found, rest, strict=True):
+        if over_http:
+            _check_url(one)
+        elif not one.startswith("unix:"):
+            _host_and_port(one.removeprefix("dns:").lstrip("/"), one)
     if any(rest) and not all(rest):
         raise InputError("the addresses of one client must be all gRPC or all REST")
     return found
@@ -67,10 +69,26 @@ def is_local(address: str) -> bool:
         return False
 
 
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise InputError(f"{url!r} is not an address: {error}; {_EXAMPLE}") from error
+    if "@" in parts.netloc:  # not shown: it holds a password
+        raise InputError(
+            "an address must not hold a user or a password; give the client "
+            'headers={"authorization": …}'
+        )
+    if not host or parts.query or parts.fragment:
+        raise InputError(f"{url!r} is not an address; {_EXAMPLE}")
+
+
 def _host_and_port(text: str, whole: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise InputError(f"{whole!r} is not an address with a port; {_EXAMPLE}")
-    if "/" in host or (":" in host and not host.startswith("[")):
+    in_brackets = host.startswith("[") and host.endswith("]")
+    if "/" in host or "[" in host.strip("[]") or (":" in host) != in_brackets:
         raise InputError(f"{whole!r} is not an address; {_EXAMPLE}")
     return host, int(port)

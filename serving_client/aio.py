@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -78,17 +78,22 @@ class AsyncClient(BaseClient[AwaitingTransport]):
     async def predict_many(
         self,
         model: str,
-        items: Iterable[Any],
+        items: Iterable[Any] | AsyncIterable[Any],
         *,
         version: int | None = None,
         label: str | None = None,
         signature: str | None = None,
         outputs: Sequence[str] | None = None,
         timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
         batch_size: int = 64,
         in_flight: int = 4,
     ) -> AsyncIterator[Row]:
-        """See `Client.predict_many`; `async for row in client.predict_many(...)`."""
+        """See `Client.predict_many`; `async for row in client.predict_many(...)`.
+
+        `items` may be an asynchronous iterable as well. Leaving the loop early and closing the
+        generator cancels the calls under way.
+        """
         target = Target(model, version, label, signature)
         plan = bulk.BatchPlan(batch_size, in_flight)
         slots = asyncio.Semaphore(in_flight)
@@ -97,11 +102,11 @@ class AsyncClient(BaseClient[AwaitingTransport]):
         async def answer(batch: list[bulk.Numbered]) -> list[Row]:
             async with slots:
                 return await self._operations.inference.predict_batch(
-                    target, batch, outputs, timeout
+                    target, batch, outputs, timeout, headers
                 )
 
         try:
-            for window in plan.windows(items):
+            async for window in plan.awaited_windows(items):
                 tasks = [asyncio.ensure_future(answer(batch)) for batch in plan.batches(window)]
                 under_way.append(tasks)
                 if len(under_way) == 2:
@@ -128,10 +133,13 @@ class AsyncClient(BaseClient[AwaitingTransport]):
         label: str | None = None,
         signature: str | None = None,
         timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Classification:
         """See `Client.classify`."""
         target = Target(model, version, label, signature)
-        return await self._operations.inference.classify(target, examples, context, timeout)
+        return await self._operations.inference.classify(
+            target, examples, context, timeout, headers
+        )
 
     async def regress(
         self,
@@ -143,10 +151,11 @@ class AsyncClient(BaseClient[AwaitingTransport]):
         label: str | None = None,
         signature: str | None = None,
         timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Regression:
         """See `Client.regress`."""
         target = Target(model, version, label, signature)
-        return await self._operations.inference.regress(target, examples, context, timeout)
+        return await self._operations.inference.regress(target, examples, context, timeout, headers)
 
     async def multi_inference(
         self,
@@ -158,28 +167,45 @@ class AsyncClient(BaseClient[AwaitingTransport]):
         version: int | None = None,
         label: str | None = None,
         timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> dict[str, Classification | Regression]:
         """See `Client.multi_inference`."""
         target = Target(model, version, label)
         return await self._operations.inference.multi_inference(
-            target, examples, tasks, context, timeout
+            target, examples, tasks, context, timeout, headers
         )
 
     async def reload(
-        self, config: ServerConfig, *, metrics: Sequence[str] = (), timeout: float | None = None
+        self,
+        config: ServerConfig,
+        *,
+        metrics: Sequence[str] = (),
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Reloaded:
         """See `Client.reload`."""
-        return await self._operations.reload(config, metrics, timeout)
+        return await self._operations.reload(config, metrics, timeout, headers)
 
-    async def health(self, service: str = "", *, timeout: float | None = None) -> str:
+    async def health(
+        self,
+        service: str = "",
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> str:
         """See `Client.health`."""
-        return await self._operations.health(service, timeout)
+        return await self._operations.health(service, timeout, headers)
 
     async def status(
-        self, model: str, version: int | None = None, *, timeout: float | None = None
+        self,
+        model: str,
+        version: int | None = None,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[VersionStatus, ...]:
         """See `Client.status`."""
-        return await self._operations.status(Target(model, version), timeout)
+        return await self._operations.status(Target(model, version), timeout, headers)
 
     async def metadata(
         self,
@@ -188,18 +214,29 @@ class AsyncClient(BaseClient[AwaitingTransport]):
         version: int | None = None,
         label: str | None = None,
         timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> ModelMetadata:
         """See `Client.metadata`."""
-        return await self._operations.metadata(Target(model, version, label), timeout)
+        return await self._operations.metadata(Target(model, version, label), timeout, headers)
 
     async def wait_until_ready(
-        self, model: str, version: int | None = None, *, timeout: float = 60.0
+        self,
+        model: str,
+        version: int | None = None,
+        *,
+        timeout: float = 60.0,
+        headers: Mapping[str, str] | None = None,
     ) -> VersionStatus:
         """See `Client.wait_until_ready`."""
-        return await self._operations.wait_until_ready(Target(model, version), timeout)
+        return await self._operations.wait_until_ready(Target(model, version), timeout, headers)
 
     async def is_ready(
-        self, model: str, version: int | None = None, *, timeout: float = 1.0
+        self,
+        model: str,
+        version: int | None = None,
+        *,
+        timeout: float = 1.0,
+        headers: Mapping[str, str] | None = None,
     ) -> bool:
         """See `Client.is_ready`."""
-        return await self._operations.is_ready(Target(model, version), timeout)
+        return await self._operations.is_ready(Target(model, version), timeout, headers)

@@ -47,11 +47,15 @@ class AwaitingTransport(Transport):
         """Give the slot back."""
         self._slots.release()
 
-    async def resolve(self, host: str, port: int) -> tuple[str, ...]:
+    async def resolve(self, host: str, port: int, timeout: float) -> tuple[str, ...]:
         """Ask the system's resolver, off the loop."""
-        loop = asyncio.get_running_loop()
+        look_up = asyncio.get_running_loop().getaddrinfo
         try:
-            found = await loop.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+            found = await asyncio.wait_for(
+                look_up(host.strip("[]"), port, type=socket.SOCK_STREAM), timeout
+            )
+        except asyncio.TimeoutError as error:
+            raise UnavailableError(f"the name {host} was not resolved in time") from error
         except OSError as error:
             raise UnavailableError(f"the name {host} cannot be resolved: {error}") from error
         return join_addresses(found)

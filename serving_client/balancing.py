@@ -31,6 +31,7 @@ class Balancer:
         self._lock = threading.Lock()
         self._turn = 0
         self._endpoints = [Endpoint(address) for address in addresses]
+        self._leaving: list[Endpoint] = []
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -38,11 +39,16 @@ class Balancer:
         return tuple(endpoint.address for endpoint in self._endpoints)
 
     def replace(self, addresses: tuple[str, ...]) -> tuple[str, ...]:
-        """Follow a changed list of addresses, keeping what is known; returns those that left."""
+        """Follow a changed list of addresses, keeping what is known.
+
+        Returns those that have left and have no call under way; the others that left come with a
+        later change or confirmation of the list.
+        """
         with self._lock:
-            known = {endpoint.address: endpoint for endpoint in self._endpoints}
-            self._endpoints = [known.get(a) or Endpoint(a) for a in addresses]
-            return tuple(address for address in known if address not in addresses)
+            known = {each.address: each for each in (*self._leaving, *self._endpoints)}
+            self._endpoints = [known.pop(a) if a in known else Endpoint(a) for a in addresses]
+            self._leaving = [each for each in known.values() if each.pending]
+            return tuple(each.address for each in known.values() if not each.pending)
 
     def start(self, now: float, avoid: str | None = None) -> Endpoint:
         """Choose an endpoint and count a call on it; `avoid` is taken only if there is no other."""

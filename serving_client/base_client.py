@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from serving_client import addresses
-from serving_client.config import ClientConfig, Ejection, Headers, Hedge, Retry, Tls
+from serving_client.config import ClientConfig, Ejection, Hedge, Retry, Tls
+from serving_client.headers import Headers
 from serving_client.hooks import CallHook
 from serving_client.operations import Operations
 from serving_client.transport import Transport

@@ -8,6 +8,7 @@ import queue
 import socket
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 from serving_client.config import ClientConfig
@@ -31,6 +32,7 @@ class BlockingTransport(Transport):
         threads = concurrent.futures.ThreadPoolExecutor
         self.futures = threads(config.max_in_flight, "serving-client")
         self._racers = threads(2 * config.max_in_flight, "serving-client-hedge")
+        self._resolvers = threads(2, "serving-client-dns")
 
     async def sleep(self, seconds: float) -> None:
         """Block."""
@@ -48,10 +50,15 @@ class BlockingTransport(Transport):
         """Give the slot back."""
         self._slots.put(None)
 
-    async def resolve(self, host: str, port: int) -> tuple[str, ...]:
-        """Ask the system's resolver."""
+    async def resolve(self, host: str, port: int, timeout: float) -> tuple[str, ...]:
+        """Ask the system's resolver, on a thread of its own: it has no timeout."""
+        look_up = partial(socket.getaddrinfo, host.strip("[]"), port, type=socket.SOCK_STREAM)
         try:
-            found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+            found = self._resolvers.submit(look_up).result(timeout)
+        except RuntimeError as error:
+            raise FailedPreconditionError("the client is closed") from error
+        except concurrent.futures.TimeoutError as error:
+            raise UnavailableError(f"the name {host} was not resolved in time") from error
         except OSError as error:
             raise UnavailableError(f"the name {host} cannot be resolved: {error}") from error
         return join_addresses(found)
@@ -95,8 +102,9 @@ class BlockingTransport(Transport):
                     cancellation.cancel()
 
     def close(self) -> None:
-        """Stop the threads of races."""
-        self._racers.shutdown(wait=False, cancel_futures=True)
+        """Stop all threads."""
+        for threads in (self.futures, self._racers, self._resolvers):
+            threads.shutdown(wait=False, cancel_futures=True)
 
 
 def join_addresses(found: list[Any]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ of examples is sorted by shape and length, so that a batch is padded to its own 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -74,6 +74,24 @@ class BatchPlan:
         """The examples with their positions, a window at a time; reads no further than asked."""
         numbered = enumerate(items)
         while window := list(islice(numbered, self.window_size)):
+            yield window
+
+    async def awaited_windows(
+        self, items: Iterable[Any] | AsyncIterable[Any]
+    ) -> AsyncIterator[list[Numbered]]:
+        """The same from an iterable or an asynchronous one."""
+        if not isinstance(items, AsyncIterable):
+            for window in self.windows(items):
+                yield window
+            return
+        window, index = [], 0
+        async for item in items:
+            window.append((index, item))
+            index += 1
+            if len(window) == self.window_size:
+                yield window
+                window = []
+        if window:
             yield window
 
     @property

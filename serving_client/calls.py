@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from serving_client import protos
 from serving_client.errors import InputError
+from serving_client.headers import checked
 from serving_client.metadata import Signature
 from serving_client.services import Method
 
@@ -34,34 +33,49 @@ class Target:
         ):
             raise InputError(f"a version is a number from 0, not {self.version!r}")
 
-    def spec(self, *, with_signature: bool = True) -> Any:
-        """The ModelSpec message."""
-        spec = protos.ModelSpec(name=self.model)
+    def fill(self, spec: Any, *, with_signature: bool = True) -> None:
+        """Write a request's ModelSpec message."""
+        spec.name = self.model
         if self.version is not None:
             spec.version.value = self.version
         elif self.label is not None:
             spec.version_label = self.label
         if with_signature and self.signature:
             spec.signature_name = self.signature
-        return spec
 
 
-@dataclass(frozen=True)
 class Call(Generic[T]):
-    """A request ready to be sent, any number of times, over any transport."""
+    """A request ready to be sent, any number of times, over any transport.
 
-    method: Method
-    request: Any
-    decode: Callable[[Any], T]
-    target: Target | None = None
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    known: Signature | None = None  # what the model says of the signature; REST cannot do without
+    `headers` are the call's own, checked; `known` is what the model says of the signature, which
+    REST cannot do without.
+    """
 
-    @cached_property
+    __slots__ = ("_payload", "decode", "headers", "known", "method", "request", "target")
+
+    def __init__(
+        self,
+        method: Method,
+        request: Any,
+        decode: Callable[[Any], T],
+        target: Target | None = None,
+        headers: Mapping[str, str] | None = None,
+        known: Signature | None = None,
+    ) -> None:
+        self.method = method
+        self.request = request
+        self.decode = decode
+        self.target = target
+        self.headers = checked(headers) if headers else None
+        self.known = known
+        self._payload: bytes | None = None
+
+    @property
     def payload(self) -> bytes:
         """The serialised request; made once, however many attempts there are."""
-        data: bytes = self.request.SerializeToString()
-        return data
+        if self._payload is None:
+            self._payload = self.request.SerializeToString()
+        return self._payload
 
     @property
     def model(self) -> str:

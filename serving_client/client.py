@@ -64,7 +64,6 @@ class Client(BaseClient[BlockingTransport]):
 
     def close(self) -> None:
         """Close all connections; calls under way are cancelled. May be called twice."""
-        self._transport.futures.shutdown(wait=False, cancel_futures=True)
         self._transport.close()
 
     def predict(
@@ -126,6 +125,7 @@ class Client(BaseClient[BlockingTransport]):
         signature: str | None = None,
         outputs: Sequence[str] | None = None,
         timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
         batch_size: int = 64,
         in_flight: int = 4,
     ) -> Iterator[Row]:
@@ -142,7 +142,7 @@ class Client(BaseClient[BlockingTransport]):
 
         target = Target(model, version, label, signature)
         plan = bulk.BatchPlan(batch_size, in_flight)
-        return self._predict_many(target, items, outputs, timeout, plan)
+        return self._predict_many(target, items, outputs, timeout, headers, plan)
 
     def _predict_many(
         self,
@@ -150,6 +150,7 @@ class Client(BaseClient[BlockingTransport]):
         items: Iterable[Any],
         outputs: Sequence[str] | None,
         timeout: float | None,
+        headers: Mapping[str, str] | None,
         plan: bulk.BatchPlan,
     ) -> Iterator[Row]:
         from serving_client import bulk
@@ -159,7 +160,9 @@ class Client(BaseClient[BlockingTransport]):
         pool = ThreadPoolExecutor(plan.in_flight, "serving-client-bulk")
 
         def answer(batch: list[bulk.Numbered]) -> list[Row]:
-            return run(self._operations.inference.predict_batch(target, batch, outputs, timeout))
+            return run(
+                self._operations.inference.predict_batch(target, batch, outputs, timeout, headers)
+            )
 
         try:
             for window in windows:
@@ -174,7 +177,9 @@ class Client(BaseClient[BlockingTransport]):
             while under_way:
                 yield from bulk.in_order(each.result() for each in under_way.popleft())
         finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+            # Not waited for, or Ctrl-C would hang on a slow server: calls under way end by
+            # themselves, with their deadline or the client.
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def classify(
         self,
@@ -186,13 +191,14 @@ class Client(BaseClient[BlockingTransport]):
         label: str | None = None,
         signature: str | None = None,
         timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Classification:
         """Classify tf.Examples: one dict of features or a list of them, without TensorFlow.
 
         `context` holds features shared by all examples. The signature must be a classify one.
         """
         target = Target(model, version, label, signature)
-        return run(self._operations.inference.classify(target, examples, context, timeout))
+        return run(self._operations.inference.classify(target, examples, context, timeout, headers))
 
     def regress(
         self,
@@ -204,10 +210,11 @@ class Client(BaseClient[BlockingTransport]):
         label: str | None = None,
         signature: str | None = None,
         timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Regression:
         """Regress tf.Examples, given as for `classify`; one float32 for each."""
         target = Target(model, version, label, signature)
-        return run(self._operations.inference.regress(target, examples, context, timeout))
+        return run(self._operations.inference.regress(target, examples, context, timeout, headers))
 
     def multi_inference(
         self,
@@ -219,6 +226,7 @@ class Client(BaseClient[BlockingTransport]):
         version: int | None = None,
         label: str | None = None,
         timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> dict[str, Classification | Regression]:
         """Run several signatures on the same examples in one call.
 
@@ -226,33 +234,51 @@ class Client(BaseClient[BlockingTransport]):
         """
         target = Target(model, version, label)
         return run(
-            self._operations.inference.multi_inference(target, examples, tasks, context, timeout)
+            self._operations.inference.multi_inference(
+                target, examples, tasks, context, timeout, headers
+            )
         )
 
     def reload(
-        self, config: ServerConfig, *, metrics: Sequence[str] = (), timeout: float | None = None
+        self,
+        config: ServerConfig,
+        *,
+        metrics: Sequence[str] = (),
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Reloaded:
         """Let the server take over a whole new configuration, and wait until it has.
 
         Models not listed are unloaded. Returns by how much each of `metrics` grew meanwhile.
         """
-        return run(self._operations.reload(config, metrics, timeout))
+        return run(self._operations.reload(config, metrics, timeout, headers))
 
-    def health(self, service: str = "", *, timeout: float | None = None) -> str:
+    def health(
+        self,
+        service: str = "",
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> str:
         """What grpc.health.v1 says: "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN" or "UNKNOWN".
 
         UnimplementedError unless the server runs with `--enable_grpc_healthcheck_service`.
         """
-        return run(self._operations.health(service, timeout))
+        return run(self._operations.health(service, timeout, headers))
 
     def status(
-        self, model: str, version: int | None = None, *, timeout: float | None = None
+        self,
+        model: str,
+        version: int | None = None,
+        *,
+        timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[VersionStatus, ...]:
         """Every version of `model` the server knows of (or the one asked for), highest first.
 
         NotFoundError when it never heard of it.
         """
-        return run(self._operations.status(Target(model, version), timeout))
+        return run(self._operations.status(Target(model, version), timeout, headers))
 
     def metadata(
         self,
@@ -261,20 +287,33 @@ class Client(BaseClient[BlockingTransport]):
         version: int | None = None,
         label: str | None = None,
         timeout: float | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> ModelMetadata:
         """The signatures of `model`: names, dtypes and shapes of inputs and outputs."""
-        return run(self._operations.metadata(Target(model, version, label), timeout))
+        return run(self._operations.metadata(Target(model, version, label), timeout, headers))
 
     def wait_until_ready(
-        self, model: str, version: int | None = None, *, timeout: float = 60.0
+        self,
+        model: str,
+        version: int | None = None,
+        *,
+        timeout: float = 60.0,
+        headers: Mapping[str, str] | None = None,
     ) -> VersionStatus:
         """Wait until `version` of `model` (or any version) answers, server start included.
 
         Returns its status. DeadlineExceededError after `timeout` seconds says what was seen last;
         FailedPreconditionError at once when every version there is has failed to load.
         """
-        return run(self._operations.wait_until_ready(Target(model, version), timeout))
+        return run(self._operations.wait_until_ready(Target(model, version), timeout, headers))
 
-    def is_ready(self, model: str, version: int | None = None, *, timeout: float = 1.0) -> bool:
+    def is_ready(
+        self,
+        model: str,
+        version: int | None = None,
+        *,
+        timeout: float = 1.0,
+        headers: Mapping[str, str] | None = None,
+    ) -> bool:
         """Whether `version` of `model` (or any version) answers right now."""
-        return run(self._operations.is_ready(Target(model, version), timeout))
+        return run(self._operations.is_ready(Target(model, version), timeout, headers))

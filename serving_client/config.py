@@ -5,14 +5,11 @@ Wrong settings raise InputError with one line that names the setting.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from serving_client.errors import InputError
+from serving_client.headers import Headers, checked
 from serving_client.hooks import CallHook
-
-# Extra headers for each call, or a function that gives them (a token that is renewed, say).
-Headers = Mapping[str, str] | Callable[[], Mapping[str, str]]
 
 
 def _require(condition: bool, message: str) -> None:
@@ -135,6 +132,8 @@ class ClientConfig:
     dns_refresh_seconds: float = 30.0
 
     def __post_init__(self) -> None:
+        if not callable(self.headers):
+            object.__setattr__(self, "headers", checked(self.headers))
         _require(bool(self.addresses), 'no address given; give one such as "localhost:8500"')
         _require(self.timeout_seconds > 0, "timeout must be positive")
         _require(self.max_in_flight >= 1, "max_in_flight must be at least 1")

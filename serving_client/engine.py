@@ -14,11 +14,18 @@ from serving_client.balancing import Balancer
 from serving_client.calls import Call
 from serving_client.config import ClientConfig
 from serving_client.errors import DeadlineExceededError, ResourceExhaustedError, ServingError
+from serving_client.headers import checked
 from serving_client.hooks import CallRecord, notify
 from serving_client.retries import Attempts, Budget
 from serving_client.transport import Cancellation, Reply, Transport
 
 T = TypeVar("T")
+
+# The longest wait that every part underneath can take (poll counts milliseconds in an int): a call
+# "without" a deadline has this one.
+_LONGEST_SECONDS = 20 * 86_400.0
+# How long a call waits for a lookup that only refreshes what is known already.
+_REFRESH_PATIENCE_SECONDS = 1.0
 
 
 class Engine:
@@ -40,7 +47,8 @@ class Engine:
 
     def deadline(self, timeout: float | None) -> float:
         """The moment at which a call that starts now has to be over."""
-        return time.monotonic() + (self._config.timeout_seconds if timeout is None else timeout)
+        seconds = self._config.timeout_seconds if timeout is None else timeout
+        return time.monotonic() + min(_LONGEST_SECONDS, seconds)
 
     async def execute(self, call: Call[T], deadline: float) -> T:
         """The decoded answer of `call`. Raises the ServingError of the last attempt."""
@@ -69,8 +77,8 @@ class Engine:
             error.endpoint = error.endpoint or trace.address or None
             code = error.code
             raise
-        except BaseException:
-            code = "CANCELLED"
+        except BaseException as error:
+            code = "UNKNOWN" if isinstance(error, Exception) else "CANCELLED"
             raise
         finally:
             if config.hooks:
@@ -98,7 +106,7 @@ class Engine:
             try:
                 timeout = attempts.timeout(now)
                 if self._names:
-                    await self._follow_names(now)
+                    await self._follow_names(now, timeout)
                 attempts.made += 1
                 # With one endpoint, wait for its connection: a retry that only asks whether it is
                 # back can keep missing a server that comes and goes.
@@ -125,17 +133,14 @@ class Engine:
     ) -> Reply:
         headers = self._config.headers
         if callable(headers):
-            headers = headers()
+            headers = checked(headers())
+        if call.headers:
+            headers = {**headers, **call.headers}
         endpoint = self._balancer.start(time.monotonic(), trace.address)
         trace.address = address = endpoint.address
         try:
             reply = await self._transport.send(
-                address,
-                call,
-                timeout,
-                {**headers, **call.headers} if call.headers else headers,
-                cancellation,
-                patient=trace.patient,
+                address, call, timeout, headers, cancellation, patient=trace.patient
             )
         except ServingError as error:
             error.endpoint = address
@@ -149,6 +154,7 @@ class Engine:
         except BaseException:
             self._balancer.cancelled(endpoint)
             raise
+        trace.address = address  # of two attempts under way this one counts
         self._balancer.succeeded(endpoint)
         self._budget.succeeded()
         return reply
@@ -171,17 +177,21 @@ class Engine:
 
         return await self._transport.race(first, second, hedge.after_seconds)
 
-    async def _follow_names(self, now: float) -> None:
-        if now - self._resolved_at < self._config.dns_refresh_seconds:
-            return
+    async def _follow_names(self, now: float, timeout: float) -> None:
+        known = bool(self._balancer.addresses)
+        if known:
+            if now - self._resolved_at < self._config.dns_refresh_seconds:
+                return
+            self._resolved_at = now  # one call looks, the others go on with what is known
+            timeout = min(timeout, _REFRESH_PATIENCE_SECONDS)
         found = list(self._fixed)
         try:
             for host, port in self._names:
-                found += await self._transport.resolve(host, port)
+                found += await self._transport.resolve(host, port, timeout)
         except ServingError:
-            if not self._balancer.addresses:
+            if not known:
                 raise
-            return  # keep using what was known
+            return
         self._resolved_at = now
         for gone in self._balancer.replace(tuple(dict.fromkeys(found))):
             self._transport.forget(gone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,7 +26,7 @@ class GrpcAioTransport(AwaitingTransport):
         self._config = config
         self._channels: dict[str, Any] = {}
         self._methods: dict[tuple[str, str], Any] = {}
-        self._leaving: list[Any] = []
+        self._closing: set[asyncio.Future[Any]] = set()
         self._closed = False
 
     async def send(
@@ -71,19 +72,19 @@ class GrpcAioTransport(AwaitingTransport):
         return found
 
     def forget(self, address: str) -> None:
-        """Use the channel to an address no more; it is closed with the client."""
+        """Close the channel to an address."""
         channel = self._channels.pop(address, None)
         for key in [key for key in self._methods if key[0] == address]:
             del self._methods[key]
         if channel is not None:
-            self._leaving.append(channel)
+            closing = asyncio.ensure_future(channel.close())
+            self._closing.add(closing)  # the loop itself holds tasks by weak references only
+            closing.add_done_callback(self._closing.discard)
 
     async def close(self) -> None:
         """Close all channels."""
         self._closed = True
-        channels = [*self._channels.values(), *self._leaving]
+        closing = [*self._closing, *(channel.close() for channel in self._channels.values())]
         self._channels.clear()
         self._methods.clear()
-        self._leaving.clear()
-        for channel in channels:
-            await channel.close()
+        await asyncio.gather(*closing)

@@ -50,10 +50,8 @@ def credentials(tls: Tls) -> grpc.ChannelCredentials:
 
 
 def metadata(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...] | None:
-    """Headers as gRPC metadata; keys must be lower case there."""
-    if not headers:
-        return None
-    return tuple((name.lower(), value) for name, value in headers.items())
+    """Headers as gRPC metadata."""
+    return tuple(headers.items()) if headers else None
 
 
 def translate(error: Any) -> ServingError:

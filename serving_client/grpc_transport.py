@@ -90,7 +90,7 @@ class GrpcTransport(BlockingTransport):
             return self._connections[address]
 
     def forget(self, address: str) -> None:
-        """Close the channel to an address; its calls under way end as CANCELLED and are retried."""
+        """Close the channel to an address."""
         with self._lock:
             connection = self._connections.pop(address, None)
         if connection is not None:

@@ -34,9 +34,10 @@ class Inference:
 
     def __init__(self, operations: Operations) -> None:
         self._operations = operations
-        self._config = operations.config
         self._engine = operations.engine
         self._cache = operations.cache
+        # Whether inputs are compared with what the model says of them.
+        self._checks = operations.config.check or operations.transport.needs_metadata
 
     async def predict(
         self,
@@ -48,14 +49,16 @@ class Inference:
     ) -> Prediction:
         """Predict, checked against the metadata of the version that is expected to answer."""
         deadline = self._engine.deadline(timeout)
-        known = await self._metadata_for(target, inputs, deadline)
+        known = self._cache.get(target)
+        if known is None or not self._checks:
+            known = await self._metadata_for(target, inputs, deadline, headers)
         try:
             return await self._predict(target, inputs, outputs, deadline, known, headers)
         except (InvalidArgumentError, FailedPreconditionError):
             # The model may have moved to a version that takes other inputs.
             if known is None or target.version is not None or self._cache.is_fresh(target):
                 raise
-            renewed = await self._operations.metadata(target, None, deadline=deadline)
+            renewed = await self._operations.metadata(target, None, headers, deadline=deadline)
             if renewed.version == known.version:
                 raise
             return await self._predict(target, inputs, outputs, deadline, renewed, headers)
@@ -70,13 +73,12 @@ class Inference:
         headers: Mapping[str, str] | None,
     ) -> Prediction:
         signature = known.signature(target.signature) if known else None
-        request = protos.PredictRequest(model_spec=target.spec())
+        request = protos.PredictRequest()
+        target.fill(request.model_spec)
         request_inputs.fill(request.inputs, inputs, signature)
         if outputs is not None:
             request.output_filter.extend(outputs)
-        call = Call(
-            services.PREDICT, request, responses.prediction, target, headers or {}, signature
-        )
+        call = Call(services.PREDICT, request, responses.prediction, target, headers, signature)
         answer = await self._engine.execute(call, deadline)
         if known is not None:
             self._cache.answered(target, answer.version)
@@ -88,13 +90,14 @@ class Inference:
         batch: list[bulk.Numbered],
         outputs: Sequence[str] | None,
         timeout: float | None,
+        headers: Mapping[str, str] | None = None,
     ) -> list[bulk.Row]:
         """Predict for a batch of single examples; one that fails is found and fails alone.
 
         Errors that cannot be an example's fault are raised.
         """
         try:
-            answer = await self.predict(target, bulk.collate(batch), outputs, timeout)
+            answer = await self.predict(target, bulk.collate(batch), outputs, timeout, headers)
         except ServingError as error:
             if error.code not in bulk.BLAMED_ON_EXAMPLES or isinstance(error, SignatureError):
                 raise
@@ -106,20 +109,23 @@ class Inference:
         else:
             return bulk.split(batch, answer)
         half = len(batch) // 2
-        first = await self.predict_batch(target, batch[:half], outputs, timeout)
-        return first + await self.predict_batch(target, batch[half:], outputs, timeout)
+        first = await self.predict_batch(target, batch[:half], outputs, timeout, headers)
+        return first + await self.predict_batch(target, batch[half:], outputs, timeout, headers)
 
     async def _metadata_for(
-        self, target: Target, inputs: Any, deadline: float
+        self,
+        target: Target,
+        inputs: Any,
+        deadline: float,
+        headers: Mapping[str, str] | None,
     ) -> ModelMetadata | None:
-        unchecked = not self._config.check and not self._operations.transport.needs_metadata
-        if unchecked and isinstance(inputs, Mapping):
+        if not self._checks and isinstance(inputs, Mapping):
             return None
         known = self._cache.get(target)
         if known is not None or self._cache.has_none:
             return known
         try:
-            return await self._operations.metadata(target, None, deadline=deadline)
+            return await self._operations.metadata(target, None, headers, deadline=deadline)
         except UnimplementedError:
             # Some proxies and older servers have no metadata: check nothing, ask no more.
             self._cache.has_none = True
@@ -131,12 +137,12 @@ class Inference:
         examples: Any,
         context: Mapping[str, Any] | None,
         timeout: float | None,
+        headers: Mapping[str, str] | None = None,
     ) -> Classification:
         """Classify."""
-        request = protos.ClassificationRequest(
-            model_spec=target.spec(), input=to_input(examples, context)
-        )
-        call = Call(services.CLASSIFY, request, responses.classification, target)
+        request = protos.ClassificationRequest(input=to_input(examples, context))
+        target.fill(request.model_spec)
+        call = Call(services.CLASSIFY, request, responses.classification, target, headers)
         return await self._engine.execute(call, self._engine.deadline(timeout))
 
     async def regress(
@@ -145,12 +151,12 @@ class Inference:
         examples: Any,
         context: Mapping[str, Any] | None,
         timeout: float | None,
+        headers: Mapping[str, str] | None = None,
     ) -> Regression:
         """Regress."""
-        request = protos.RegressionRequest(
-            model_spec=target.spec(), input=to_input(examples, context)
-        )
-        call = Call(services.REGRESS, request, responses.regression, target)
+        request = protos.RegressionRequest(input=to_input(examples, context))
+        target.fill(request.model_spec)
+        call = Call(services.REGRESS, request, responses.regression, target, headers)
         return await self._engine.execute(call, self._engine.deadline(timeout))
 
     async def multi_inference(
@@ -160,17 +166,16 @@ class Inference:
         tasks: Mapping[str, str],
         context: Mapping[str, Any] | None,
         timeout: float | None,
+        headers: Mapping[str, str] | None = None,
     ) -> dict[str, Classification | Regression]:
         """MultiInference: signature to "classify" or "regress" in, signature to result out."""
         request = protos.MultiInferenceRequest(input=to_input(examples, context))
         for signature, method in tasks.items():
             if method not in ("classify", "regress"):
                 raise InputError(f"task {signature!r}: {method!r} is not classify or regress")
-            request.tasks.add(
-                model_spec=dataclasses.replace(target, signature=signature).spec(),
-                method_name=f"tensorflow/serving/{method}",
-            )
-        call = Call(services.MULTI_INFERENCE, request, responses.multi_inference, target)
+            task = request.tasks.add(method_name=f"tensorflow/serving/{method}")
+            dataclasses.replace(target, signature=signature).fill(task.model_spec)
+        call = Call(services.MULTI_INFERENCE, request, responses.multi_inference, target, headers)
         answers = await self._engine.execute(call, self._engine.deadline(timeout))
         if len(answers) != len(tasks):
             raise ResponseError(f"{len(answers)} results for {len(tasks)} tasks")

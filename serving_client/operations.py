@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from serving_client import metadata as model_metadata
 from serving_client import protos, results, services
@@ -26,6 +26,8 @@ from serving_client.transport import Transport
 
 if TYPE_CHECKING:
     from serving_client.inference import Inference
+
+Headers: TypeAlias = "Mapping[str, str] | None"  # of one call, beside those of the client
 
 _POLL_SECONDS = 0.1
 _LONGEST_POLL_SECONDS = 1.0
@@ -48,13 +50,17 @@ class Operations:
         return Inference(self)
 
     async def metadata(
-        self, target: Target, timeout: float | None, *, deadline: float | None = None
+        self,
+        target: Target,
+        timeout: float | None,
+        headers: Headers = None,
+        *,
+        deadline: float | None = None,
     ) -> ModelMetadata:
         """GetModelMetadata, parsed; also renews what later calls are checked against."""
-        request = protos.GetModelMetadataRequest(
-            model_spec=target.spec(with_signature=False), metadata_field=["signature_def"]
-        )
-        call = Call(services.GET_MODEL_METADATA, request, model_metadata.metadata, target)
+        request = protos.GetModelMetadataRequest(metadata_field=["signature_def"])
+        target.fill(request.model_spec, with_signature=False)
+        call = Call(services.GET_MODEL_METADATA, request, model_metadata.metadata, target, headers)
         found = await self.engine.execute(
             call, self.engine.deadline(timeout) if deadline is None else deadline
         )
@@ -62,46 +68,60 @@ class Operations:
         return found
 
     async def reload(
-        self, config: ServerConfig, metrics: Sequence[str], timeout: float | None
+        self,
+        config: ServerConfig,
+        metrics: Sequence[str],
+        timeout: float | None,
+        headers: Headers = None,
     ) -> Reloaded:
         """HandleReloadConfigRequest: replace the whole configuration of the server."""
         request = protos.ReloadConfigRequest(config=config.to_proto(), metric_names=metrics)
-        call = Call(services.HANDLE_RELOAD_CONFIG, request, results.reloaded)
+        call = Call(services.HANDLE_RELOAD_CONFIG, request, results.reloaded, None, headers)
         answer = await self.engine.execute(call, self.engine.deadline(timeout))
         self.cache.forget_current()
         return answer
 
-    async def health(self, service: str, timeout: float | None) -> str:
+    async def health(self, service: str, timeout: float | None, headers: Headers = None) -> str:
         """grpc.health.v1: SERVING, NOT_SERVING, SERVICE_UNKNOWN or UNKNOWN."""
         request = protos.HealthCheckRequest(service=service)
-        call = Call(services.HEALTH_CHECK, request, results.health)
+        call = Call(services.HEALTH_CHECK, request, results.health, None, headers)
         return await self.engine.execute(call, self.engine.deadline(timeout))
 
     async def status(
-        self, target: Target, timeout: float | None, *, deadline: float | None = None
+        self,
+        target: Target,
+        timeout: float | None,
+        headers: Headers = None,
+        *,
+        deadline: float | None = None,
     ) -> tuple[VersionStatus, ...]:
         """GetModelStatus: every version the server knows of, highest first."""
-        request = protos.GetModelStatusRequest(model_spec=target.spec(with_signature=False))
-        call = Call(services.GET_MODEL_STATUS, request, results.version_statuses, target)
+        request = protos.GetModelStatusRequest()
+        target.fill(request.model_spec, with_signature=False)
+        call = Call(services.GET_MODEL_STATUS, request, results.version_statuses, target, headers)
         return await self.engine.execute(
             call, self.engine.deadline(timeout) if deadline is None else deadline
         )
 
-    async def is_ready(self, target: Target, timeout: float | None) -> bool:
+    async def is_ready(
+        self, target: Target, timeout: float | None, headers: Headers = None
+    ) -> bool:
         """Whether a version answers right now; no answer counts as no."""
         try:
-            return any(each.available for each in await self.status(target, timeout))
+            return any(each.available for each in await self.status(target, timeout, headers))
         except ServingError:
             return False
 
-    async def wait_until_ready(self, target: Target, timeout: float | None) -> VersionStatus:
+    async def wait_until_ready(
+        self, target: Target, timeout: float | None, headers: Headers = None
+    ) -> VersionStatus:
         """Wait for a version to be AVAILABLE; see `Client.wait_until_ready`."""
         deadline = self.engine.deadline(timeout)
         pause = _POLL_SECONDS
         seen = "nothing heard from the server"
         while True:
             try:
-                versions = await self.status(target, None, deadline=deadline)
+                versions = await self.status(target, None, headers, deadline=deadline)
             except NotFoundError as error:
                 seen = error.message
             except ServingError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import select
 import socket
 import ssl
 import tempfile
@@ -87,20 +88,27 @@ class Pool:
                 {"Content-Type": "application/json", **headers},
             )
             _limit(connection, deadline)
-            answer = connection.getresponse()
-            parts = []
-            while chunk := answer.read(_CHUNK_BYTES):
-                parts.append(chunk)
-                _limit(connection, deadline)
+            with connection.getresponse() as answer:
+                parts = []
+                while chunk := answer.read1(_CHUNK_BYTES):  # what is there: each wait is limited
+                    parts.append(chunk)
+                    _limit(connection, deadline)
+                if answer.length:
+                    raise http.client.IncompleteRead(b"".join(parts), answer.length)
             keep = not answer.will_close
             return answer.status, b"".join(parts)
         finally:
             self._put_back(connection, keep=keep)
 
     def _take(self, timeout: float) -> http.client.HTTPConnection:
-        with self._lock:
-            if self._idle:
-                return self._idle.pop()
+        while True:
+            with self._lock:
+                if not self._idle:
+                    break
+                connection = self._idle.pop()
+            if _is_open(connection):
+                return connection
+            connection.close()
         if self._context is None:
             return http.client.HTTPConnection(self._host, self._port, timeout=timeout)
         if self._name:
@@ -125,6 +133,14 @@ class Pool:
             idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+
+def _is_open(connection: http.client.HTTPConnection) -> bool:
+    # A server says nothing on an idle connection: what can be read there is its end.
+    if connection.sock is None:
+        return False
+    readable, _, _ = select.select([connection.sock], [], [], 0)
+    return not readable
 
 
 def _limit(connection: http.client.HTTPConnection, deadline: float) -> None:

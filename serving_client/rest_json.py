@@ -60,7 +60,14 @@ def response(call: Call[Any], body: bytes) -> Any:
         raise ResponseError(f"the answer is not JSON: {error}") from error
     try:
         return _READERS[call.method.name](call, document)
-    except (KeyError, TypeError, ValueError, AttributeError, json_format.ParseError) as error:
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+        json_format.ParseError,
+    ) as error:
         raise ResponseError(
             f"the answer is not a {call.method.name} response: {error!r}"
         ) from error

@@ -71,7 +71,8 @@ def from_proto(proto: Any, *, max_expanded_bytes: int = MAX_EXPANDED_BYTES) -> A
     TensorError for everything else, and where repetition would take over `max_expanded_bytes`.
     """
     wire = wire_type(proto.dtype)
-    shape = tuple([dim.size for dim in proto.tensor_shape.dim])
+    dims = proto.tensor_shape.dim
+    shape = (dims[0].size,) if len(dims) == 1 else tuple([dim.size for dim in dims])
     count = _count(shape)
     if count == 0:
         flat: Array = np.empty(0, dtype=wire.numpy)

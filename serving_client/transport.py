@@ -77,8 +77,8 @@ class Transport(Protocol):
         """Give the slot back."""
         ...
 
-    async def resolve(self, host: str, port: int) -> tuple[str, ...]:
-        """The addresses behind a name, sorted. UnavailableError if there are none."""
+    async def resolve(self, host: str, port: int, timeout: float) -> tuple[str, ...]:
+        """The addresses behind a name, sorted. UnavailableError if there are none in time."""
         ...
 
     async def race(
@@ -95,7 +95,7 @@ class Transport(Protocol):
         ...
 
     def forget(self, address: str) -> None:
-        """Close the connection to an address that is no longer used."""
+        """Close the connection to an address that is no longer used; no call is under way there."""
         ...
 
     def close(self) -> Awaitable[None] | None:

@@ -147,6 +147,30 @@ def test_asyncio(picky_server):
     asyncio.run(work())
 
 
+def test_asyncio_reads_asynchronous_sources(picky_server):
+    async def source():
+        for number in range(70):
+            await asyncio.sleep(0)
+            yield "x" * number
+
+    async def work():
+        async with AsyncClient(picky_server.address) as client:
+            many = client.predict_many("picky", source(), batch_size=4, in_flight=2)
+            return [row["n"] async for row in many]
+
+    assert asyncio.run(work()) == list(range(70))
+
+
+def test_leaving_early_does_not_wait_for_a_slow_server(client, picky_server):
+    rows = client.predict_many("picky", ["x"] * 100, batch_size=1, in_flight=4)
+    next(rows)
+    picky_server.delay(8, method="Predict")
+    next(rows)
+    started = time.monotonic()
+    rows.close()
+    assert time.monotonic() - started < 4
+
+
 def test_asyncio_cancellation_reaches_the_server(server):
     async def work():
         server.delay(20, method="Predict")

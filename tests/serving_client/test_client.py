@@ -260,11 +260,26 @@ def test_a_closed_client_says_so(server, hedge):
 
 
 @pytest.mark.parametrize(
-    "address", ["", "localhost", "localhost:x", "localhost:70000", [], "a:1,http://b:2"]
-)
+    "address",
+    [
+        "", "localhost", "localhost:x", "localhost:70000", [], "a:1,http://b:2", "[::1", "[::1]",
+        "::1:80", "a[b]:80", "http://", "http://h:x", "http://h:70000", "https://h/?x=1",
+    ],
+)  # fmt: skip
 def test_bad_addresses_are_explained(address):
     with pytest.raises(InputError, match="address"):
         Client(address)
+
+
+@pytest.mark.parametrize("address", ["http-gateway:1,b:2", "[::1]:80", "http://[::1]/prefix"])
+def test_unusual_addresses_are_taken(address):
+    Client(address).close()
+
+
+def test_no_deadline_is_a_very_late_one(client):
+    assert client.predict("shout", "x", timeout=float("inf")).version == 2
+    with Client(client._config.addresses, timeout=float("inf")) as patient:
+        assert patient.predict("shout", "x").version == 2
 
 
 def test_bad_settings_are_named():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 import time
 from collections import Counter
@@ -78,12 +79,16 @@ def test_a_server_that_comes_back_is_used_again(pair):
 
 def test_the_second_attempt_wins_and_the_first_is_cancelled(pair):
     one, two = pair
-    with Client([one.address, two.address], hedge=Hedge(0.1), check=False) as client:
+    records = []
+    with Client(
+        [one.address, two.address], hedge=Hedge(0.1), check=False, hooks=[records.append]
+    ) as client:
         one.delay(20, method="Predict")
         started = time.monotonic()
         for _ in range(4):
             assert client.predict("shout", {"text": ["x"]}, timeout=10).version == 1
         assert time.monotonic() - started < 5
+        assert {record.endpoint for record in records} == {two.address}  # who answered
         pending = [endpoint.pending for endpoint in client._operations.engine._balancer._endpoints]
         deadline = time.monotonic() + 5
         while any(pending) and time.monotonic() < deadline:
@@ -131,6 +136,95 @@ def test_names_are_looked_up():
         pytest.raises(UnavailableError, match=r"no-such-host\.invalid cannot be resolved"),
     ):
         client.predict("shout", "x", timeout=0.3)
+
+
+def test_a_lookup_that_hangs_stays_inside_the_deadline(monkeypatch):
+    asked = threading.Event()
+    answer = threading.Event()
+
+    def hang(*_, **__):
+        asked.set()
+        answer.wait(30)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    try:
+        with Client("dns:///slow.example:8500") as client:
+            started = time.monotonic()
+            with pytest.raises(UnavailableError, match="was not resolved in time"):
+                client.predict("shout", "x", timeout=0.3)
+            assert time.monotonic() - started < 5
+        assert asked.is_set()
+    finally:
+        answer.set()
+
+
+def test_a_name_that_is_lost_or_moves_costs_no_call(pair, monkeypatch):
+    one, two = pair
+    ports = {"x": one.address.rpartition(":")[2]}
+    looked_up = []
+
+    def look_up(host, port, **_):
+        looked_up.append(host)
+        if "x" not in ports:
+            raise OSError("the name server is away")
+        return [(socket.AF_INET, 0, 0, "", ("127.0.0.1", int(ports["x"])))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    with Client("dns:///models.example:8500") as client:
+        engine = client._operations.engine
+        assert client.predict("shout", "x").version == 1
+        gone = ports.pop("x")
+        engine._resolved_at = float("-inf")
+        for _ in range(3):
+            assert client.predict("shout", "x").version == 1
+        assert len(looked_up) == 2  # not once for each call
+        one.delay(0.5, method="Predict")
+        under_way = client.submit("shout", "slow")
+        deadline = time.monotonic() + 10
+        while len(one.calls) < 6 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        ports["x"] = two.address.rpartition(":")[2]
+        engine._resolved_at = float("-inf")
+        client.predict("shout", "x")
+        assert engine.addresses == (two.address,)
+        assert client._transport._connections.keys() == {f"127.0.0.1:{gone}", two.address}
+        assert under_way.result().version == 1
+        engine._resolved_at = float("-inf")
+        client.predict("shout", "x")  # its last call is over: the old connection is closed
+        assert client._transport._connections.keys() == {two.address}
+    assert predicts(one) == 5
+
+
+def test_asyncio_follows_names_too(pair, monkeypatch):
+    one, two = pair
+    where = [one]
+
+    async def work():
+        async with AsyncClient("dns:///models.example:8500") as client:
+
+            async def look_up(host, port, **_):
+                port = int(where[0].address.rpartition(":")[2])
+                return [(socket.AF_INET, 0, 0, "", ("127.0.0.1", port))]
+
+            monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+            await client.predict("shout", "x")
+            where[0] = two
+            client._operations.engine._resolved_at = float("-inf")
+            await client.predict("shout", "x")
+            assert client._transport._channels.keys() == {two.address}
+
+            async def hang(*_, **__):
+                await asyncio.sleep(30)
+
+            monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", hang)
+            client._operations.engine._resolved_at = float("-inf")
+            started = time.monotonic()
+            await client.predict("shout", "x")
+            assert time.monotonic() - started < 10
+
+    asyncio.run(work())
+    assert (predicts(one), predicts(two)) == (1, 2)
 
 
 def test_restarts_lose_no_call():

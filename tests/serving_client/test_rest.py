@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -156,6 +158,65 @@ def test_connections_are_kept_and_shared(rest, rest_server):
     rest.close()
     with pytest.raises(FailedPreconditionError, match="closed"):
         rest.predict("shout", "x")
+
+
+def test_one_connection_and_one_attempt_for_calls_in_turn(rest_server):
+    records = []
+    with Client(rest_server.rest_address, hooks=[records.append]) as client:
+        for _ in range(3):
+            client.predict("shout", "x")
+        assert [record.attempts for record in records] == [1] * 4  # metadata first
+        (pool,) = client._transport._exchanges._pools.values()
+        assert len(pool._idle) == 1
+        rest_server.restart()
+        client.predict("shout", "x")  # that the old connection is dead is seen beforehand
+    assert records[-1].attempts == 1
+
+
+def test_an_answer_cut_off_is_a_broken_connection():
+    def cut_off(listener):
+        for _ in range(2):
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=cut_off, args=(listener,))
+        thread.start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with (
+            Client(address, retry=Retry(max_attempts=2)) as client,
+            pytest.raises(UnavailableError, match="connection failed"),
+        ):
+            client.status("m")
+        thread.join()
+
+
+def test_an_answer_in_drops_stays_inside_the_deadline():
+    hung_up = threading.Event()
+
+    def drip(listener):
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            try:
+                while not hung_up.wait(0.05):
+                    connection.sendall(b" ")
+            except OSError:
+                return
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener,))
+        thread.start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        started = time.monotonic()
+        with Client(address) as client, pytest.raises(DeadlineExceededError):
+            client.status("m", timeout=0.5)
+        assert time.monotonic() - started < 5
+        hung_up.set()
+        thread.join()
 
 
 def test_a_slow_answer_is_hedged(rest_server):
