@@ -49,10 +49,10 @@ class Flags:
     num_unload_threads: int = _flag(0, "accepted: every unload has a thread of its own")
     max_num_load_retries: int = _flag(5, "how often a failed load is tried again")
     load_retry_interval_micros: int = _flag(60_000_000, "time between two tries", "int64")
-    file_system_poll_wait_seconds: int = _flag(
-        1, "how often base paths are looked at; 0 = once, negative = never"
+    file_system_poll_wait_seconds: int = _flag(1, "how often base paths are looked at; 0 = once")
+    flush_filesystem_caches: bool = _flag(
+        True, "accepted: TensorFlow keeps no cache of local files"
     )
-    flush_filesystem_caches: bool = _flag(True, "accepted: the page cache is left to the kernel")
     tensorflow_session_parallelism: int = _flag(
         0, "threads of a session, intra and inter op; 0 = auto", "int64"
     )

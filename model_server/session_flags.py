@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from google.protobuf import text_format
+
 from model_server.errors import StartError
 from model_server.flags import Flags
+from model_server.runtime.config_proto import config_proto
 from model_server.runtime.options import SessionOptions
 
 
@@ -23,14 +26,16 @@ def read_session_options(flags: Flags) -> SessionOptions:
             "tensorflow_inter_op_parallelism are all set",
             "set the first alone, or the other two",
         )
+    if intra <= 0 and inter <= 0:
+        intra = inter = both
     if flags.mixed_precision not in ("", "bfloat16"):
         raise StartError(
             f"--mixed_precision={flags.mixed_precision} is not known", "use bfloat16, or leave it"
         )
     return SessionOptions(
         tags=tuple(flags.saved_model_tags.split(",")),
-        intra_op_threads=intra or both,
-        inter_op_threads=inter or both,
+        intra_op_threads=intra,
+        inter_op_threads=inter,
         gpu_memory_fraction=flags.per_process_gpu_memory_fraction,
         bfloat16=flags.mixed_precision == "bfloat16",
         config_proto=_config_proto(flags.tensorflow_session_config_file),
@@ -40,12 +45,13 @@ def read_session_options(flags: Flags) -> SessionOptions:
 def _config_proto(path: str) -> bytes:
     if not path:
         return b""
-    # Only Python's TensorFlow carries ConfigProto: this flag costs its import.
-    from google.protobuf import text_format
-    from tensorflow.core.protobuf.config_pb2 import ConfigProto
-
     try:
         text = Path(path).read_text("utf-8")
-        return text_format.Parse(text, ConfigProto()).SerializeToString()
+        return text_format.Parse(text, config_proto()()).SerializeToString()
+    except ImportError as error:
+        raise StartError(
+            "TensorFlow is not installed",
+            "install the server extra: pip install 'livebert[server]'",
+        ) from error
     except (text_format.ParseError, OSError, UnicodeDecodeError) as error:
         raise StartError(f"Invalid protobuf file: '{path}'", str(error)) from error

@@ -13,8 +13,14 @@ def check_base_paths(models: Iterable[ModelConfig], poll_seconds: float) -> None
     """Refuse to start where waiting could not help.
 
     Raises:
-        StartError: a base path is missing or unreadable, or it is empty and never looked at again.
+        StartError: a base path is missing or unreadable, it is empty and never looked at again, or
+            none is ever looked at.
     """
+    if poll_seconds < 0:
+        raise StartError(
+            "--file_system_poll_wait_seconds is negative: no model is ever looked for",
+            "0 looks once, a positive number again and again",
+        )
     for model in models:
         try:
             versions = find_versions(model.base_path, warn=lambda _: None)
@@ -25,7 +31,7 @@ def check_base_paths(models: Iterable[ModelConfig], poll_seconds: float) -> None
                 "create the directory (it may be empty: versions are picked up as they come) "
                 "or correct --model_base_path / base_path",
             ) from error
-        if not versions and poll_seconds <= 0:
+        if not versions and not poll_seconds:
             raise StartError(
                 f"no version of model {model.name} under {model.base_path}, "
                 "and it is not looked at again",

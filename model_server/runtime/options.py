@@ -18,7 +18,8 @@ _IN_CALLER = b"\x18" + b"\xff" * 9 + b"\x01"
 class SessionOptions:
     """What a session is made with.
 
-    Thread counts of 0 leave the choice to TensorFlow (one per core). `config_proto` is a serialized
+    Thread counts of 0 leave the choice to TensorFlow (one per core); a negative one of
+    `inter_op_threads` runs operations in the thread that asks. `config_proto` is a serialized
     ConfigProto that the other settings are merged over.
     """
 
@@ -33,9 +34,9 @@ class SessionOptions:
         """The ConfigProto."""
         out = self.config_proto
         if self.intra_op_threads:
-            out += b"\x10" + varint(self.intra_op_threads)
+            out += b"\x10" + varint(self.intra_op_threads % 2**64)
         if self.inter_op_threads:
-            out += b"\x28" + varint(self.inter_op_threads)
+            out += b"\x28" + varint(self.inter_op_threads % 2**64)
         if self.gpu_memory_fraction:
             out += b"\x32\x09\x09" + struct.pack("<d", self.gpu_memory_fraction)
         if self.bfloat16:

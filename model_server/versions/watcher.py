@@ -17,9 +17,8 @@ log = logging.getLogger(__name__)
 class Watcher:
     """A thread that looks at the disk every `poll_seconds`.
 
-    0 looks once for each configuration, a negative number never. A base path that cannot be read
-    abandons the whole round: what is loaded keeps serving. A warning is logged when it changes, not
-    at every poll.
+    0 looks once for each configuration. A base path that cannot be read abandons the whole round:
+    what is loaded keeps serving. A warning is logged when it changes, not at every poll.
     """
 
     def __init__(self, manager: Manager, poll_seconds: float) -> None:
@@ -50,8 +49,7 @@ class Watcher:
             self._models = dict(models)
             for name in dropped:
                 self._manager.want(name, {})
-        if self._poll_seconds >= 0:
-            self.poll()
+        self.poll()
 
     def poll(self) -> None:
         """One round over all models."""
