@@ -53,6 +53,7 @@ class Report:
     latencies: Sequence[float]
     errors: dict[str, int] = field(default_factory=dict)
     items_per_call: int = 1
+    interrupted: bool = False
 
     @property
     def calls(self) -> int:
@@ -115,7 +116,11 @@ def _ms(seconds: float) -> float | None:
 
 
 def run(load: Load, call: CallOnce, items_per_call: int = 1) -> Report:
-    """Apply the load on threads and report what happened after the warm-up."""
+    """Apply the load on threads and report what happened after the warm-up.
+
+    Ctrl-C ends it early, with a report of what was measured by then; during the warm-up it is
+    raised, as there is nothing to report.
+    """
     return _Generator(load, call).run(items_per_call)
 
 
@@ -137,15 +142,26 @@ class _Generator:
         threads = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
         for thread in threads:
             thread.start()
+        interrupted = False
         try:
             for thread in threads:
                 while thread.is_alive():
                     thread.join(0.2)  # short, so that Ctrl-C is heard
+        except KeyboardInterrupt:
+            if time.monotonic() <= self._counted_from:
+                raise
+            interrupted = True
         finally:
             self._stop.set()
-        seconds = time.monotonic() - self._counted_from
-        latencies = sorted(self._latencies)
-        return Report(self._load, seconds, latencies, dict(self._errors), items_per_call)
+        with self._lock:
+            return Report(
+                self._load,
+                time.monotonic() - self._counted_from,
+                sorted(self._latencies),
+                dict(self._errors),
+                items_per_call,
+                interrupted,
+            )
 
     def _work(self) -> None:
         while not self._stop.is_set():

@@ -13,13 +13,22 @@ from typing import Any
 
 import numpy as np
 
-from serving_client.errors import InputError, ResponseError, ServingError
+from serving_client.errors import InputError, ResponseError, ServingError, SignatureError
 from serving_client.results import Prediction, as_text
 
 # Codes that may be the fault of one example: its batch is split until the culprit is alone.
-BLAMED_ON_EXAMPLES = frozenset(
+_BLAMED_ON_EXAMPLES = frozenset(
     {"INVALID_ARGUMENT", "OUT_OF_RANGE", "INTERNAL", "UNKNOWN", "DATA_LOSS"}
 )
+
+
+def may_be_an_examples_fault(error: ServingError) -> bool:
+    """Whether a smaller batch may do better."""
+    if isinstance(error, SignatureError):
+        return False
+    # A message over somebody's size limit was sent and is not worth sending again as it is.
+    too_large = error.code == "RESOURCE_EXHAUSTED" and error.attempts > 0 and not error.retryable
+    return too_large or error.code in _BLAMED_ON_EXAMPLES
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,6 @@ from serving_client.errors import (
     InvalidArgumentError,
     ResponseError,
     ServingError,
-    SignatureError,
     UnimplementedError,
 )
 from serving_client.examples import to_input
@@ -99,7 +98,7 @@ class Inference:
         try:
             answer = await self.predict(target, bulk.collate(batch), outputs, timeout, headers)
         except ServingError as error:
-            if error.code not in bulk.BLAMED_ON_EXAMPLES or isinstance(error, SignatureError):
+            if not bulk.may_be_an_examples_fault(error):
                 raise
             if len(batch) == 1:
                 index, item = batch[0]

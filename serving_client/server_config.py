@@ -24,7 +24,8 @@ class ServedModel:
     """One model of a server.
 
     `versions` pins exactly these; otherwise the `latest` highest ones are served, or all of them
-    with `latest=0`. `labels` point to versions.
+    with `latest=0`. `labels` point to versions. `rest` is what else a configuration file says of
+    the model (request logging), serialised: it is carried along as it is.
     """
 
     name: str
@@ -33,6 +34,7 @@ class ServedModel:
     latest: int = 1
     labels: Mapping[str, int] = field(default_factory=dict)
     platform: str = "tensorflow"
+    rest: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -91,7 +93,10 @@ class ServerConfig:
 
     @classmethod
     def from_text(cls, text: str) -> ServerConfig:
-        """Read a `model_config_file`. InputError gives line and column of a mistake."""
+        """Read a `model_config_file`. InputError gives line and column of a mistake.
+
+        A file without `model_config_list` is one: taken over, it would unload everything.
+        """
         from google.protobuf import text_format  # heavy, and seldom needed
 
         try:
@@ -100,6 +105,8 @@ class ServerConfig:
             )
         except text_format.ParseError as error:
             raise InputError(f"not a model_config_file: {error}") from error
+        if message.WhichOneof("config") != "model_config_list":
+            raise InputError("not a model_config_file: it has no model_config_list")
         return cls(tuple(_from_proto(each) for each in message.model_config_list.config))
 
     def to_text(self) -> str:
@@ -113,9 +120,10 @@ class ServerConfig:
         message = protos.ModelServerConfig()
         message.model_config_list.SetInParent()
         for model in self.models:
-            each = message.model_config_list.config.add(
-                name=model.name, base_path=model.base_path, model_platform=model.platform
-            )
+            each = message.model_config_list.config.add()
+            each.MergeFromString(model.rest)
+            each.name, each.base_path = model.name, model.base_path
+            each.model_platform = model.platform
             each.version_labels.update(model.labels)
             if model.versions:
                 each.model_version_policy.specific.versions.extend(model.versions)
@@ -129,6 +137,10 @@ class ServerConfig:
 def _from_proto(message: Any) -> ServedModel:
     policy = message.model_version_policy
     choice = policy.WhichOneof("policy_choice")
+    rest = protos.ModelConfig()
+    rest.CopyFrom(message)
+    for known in ("name", "base_path", "model_platform", "model_version_policy", "version_labels"):
+        rest.ClearField(known)
     return ServedModel(
         name=message.name,
         base_path=message.base_path,
@@ -136,4 +148,5 @@ def _from_proto(message: Any) -> ServedModel:
         latest=0 if choice == "all" else max(1, policy.latest.num_versions),
         labels=dict(message.version_labels),
         platform=message.model_platform or "tensorflow",
+        rest=rest.SerializeToString(),
     )

@@ -65,7 +65,8 @@ def _command(commands: Commands, name: str, default: str, text: str) -> argparse
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="send a header, such as authorization=…; may be repeated",
+        help="send a header, such as authorization=…; NAME=@FILE reads the value from a file and "
+        "so keeps a secret out of the list of processes; may be repeated",
     )
     tls = made.add_argument_group("TLS")
     tls.add_argument("--tls", action="store_true", help="use TLS with the system's roots")
@@ -148,7 +149,8 @@ def _label(commands: Commands, default: str) -> None:
         "--config",
         type=Path,
         required=True,
-        help="the server's model_config_file; rewritten once the server has accepted the change",
+        help="the server's model_config_file; rewritten, comments lost, once the server has "
+        "accepted the change",
     )
 
 

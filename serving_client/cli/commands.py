@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +60,9 @@ def _client(arguments: argparse.Namespace) -> Client:
     for each in arguments.header:
         name, equals, value = each.partition("=")
         if not name or not equals:
-            raise InputError("--header needs NAME=VALUE")
+            raise InputError("--header needs NAME=VALUE or NAME=@FILE")
+        if value.startswith("@"):  # a secret among the arguments shows in the process list
+            value = (_read(Path(value[1:])) or b"").decode(errors="replace").strip()
         headers[name] = value
     timeout = 30.0 if arguments.timeout is None else arguments.timeout
     return Client(arguments.address, timeout=timeout, tls=tls, headers=headers)
@@ -187,6 +191,25 @@ def _config(path: Path) -> ServerConfig:
         raise InputError(f"{path}: {error.message}") from error
 
 
+@contextlib.contextmanager
+def _rewritten(path: Path, text: str) -> Iterator[None]:
+    # The new text is on the disk before the server is asked, and takes the file's place in one step
+    # once the server has said yes: the file and the server cannot come to disagree half-way.
+    new = path.with_name(f"{path.name}.new")
+    try:
+        new.write_text(text, encoding="utf-8")
+        shutil.copymode(path, new)
+        try:
+            yield
+            new.replace(path)
+        finally:
+            new.unlink(missing_ok=True)
+    except ServingError:  # a deadline is an OSError too
+        raise
+    except OSError as error:
+        raise InputError(f"cannot rewrite {path}: {error.strerror}") from error
+
+
 def _reload(client: Client, arguments: argparse.Namespace) -> int:
     answer = client.reload(_config(arguments.config), metrics=arguments.metric)
     output.line({"reloaded": True, "metrics": answer.metrics})
@@ -199,8 +222,8 @@ def _label(client: Client, arguments: argparse.Namespace) -> int:
     config = _config(arguments.config).with_label(
         arguments.model, arguments.label, arguments.version
     )
-    client.reload(config)
-    arguments.config.write_text(config.to_text(), encoding="utf-8")
+    with _rewritten(arguments.config, config.to_text()):
+        client.reload(config)
     output.line({"model": arguments.model, "labels": config[arguments.model].labels})
     return 0
 
@@ -211,6 +234,8 @@ def _bench(client: Client, arguments: argparse.Namespace) -> int:
         print(json.dumps(report.as_dict()))
     else:
         print(report.as_table())
+    if report.interrupted:
+        return 130
     return 1 if report.errors else 0
 
 

@@ -35,6 +35,9 @@ def plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
+_BAR = 30
+
+
 class Progress:
     """A bar on a terminal, nothing elsewhere."""
 
@@ -53,8 +56,9 @@ class Progress:
         rate = done / max(now - self._started, 1e-9)
         text = f"{done} done, {failed} failed, {rate:.0f}/s"
         if self._total:
-            filled = int(30 * done / self._total)
-            text = f"[{'#' * filled}{'.' * (30 - filled)}] {text}"
+            filled = min(_BAR, _BAR * done // self._total)
+            left = max(0, self._total - done) / rate
+            text = f"[{'#' * filled}{'.' * (_BAR - filled)}] {text}, about {left:.0f} s left"
         sys.stderr.write(f"\r{text}\x1b[K")
         sys.stderr.flush()
 

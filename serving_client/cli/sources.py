@@ -35,8 +35,17 @@ def lines(arguments: argparse.Namespace) -> Iterator[str]:
 
 
 def count(arguments: argparse.Namespace) -> int | None:
-    """How many items there will be, if that can be told without reading them all twice."""
-    return len(arguments.items) or None
+    """How many items there will be; None where only reading them all would tell."""
+    if arguments.file is None:
+        return len(arguments.items) or None
+    if not arguments.file.is_file():  # a pipe can be read once
+        return None
+    found, piece = 0, b""
+    with arguments.file.open("rb") as source:
+        while more := source.read(1 << 20):
+            piece = more
+            found += piece.count(b"\n")
+    return found + (not piece.endswith(b"\n")) if piece else None
 
 
 def parsed(text: str, position: int) -> Any:

@@ -15,6 +15,7 @@ from serving_client import (
     InputError,
     InvalidArgumentError,
     NotFoundError,
+    ResourceExhaustedError,
     ResponseError,
 )
 from serving_client.tensors import from_proto
@@ -61,6 +62,19 @@ def test_a_failing_item_fails_alone(client, picky_server):
         rows[20]["n"]
     assert [row["n"] for row in rows if not row.error] == [2] * 20 + [4] * 20
     assert list(client.predict_many("picky", ["ok", 7]))[1].error.code == "INVALID_ARGUMENT"
+
+
+def test_a_batch_over_a_size_limit_is_cut(client, picky_server):
+    def narrow(inputs):
+        if sum(map(len, inputs["text"])) > 40:
+            raise ResourceExhaustedError("Received message larger than max (99 vs. 40)")
+        return {"n": [len(text) for text in inputs["text"]]}
+
+    picky_server.add("narrow", narrow, outputs={"n": "int32[?]"})
+    texts = ["x" * 9] * 10 + ["y" * 50]
+    rows = list(client.predict_many("narrow", texts))
+    assert [row.index for row in rows if row.error] == [10]
+    assert [row["n"] for row in rows[:10]] == [9] * 10
 
 
 def test_what_is_no_items_fault_is_raised(client):

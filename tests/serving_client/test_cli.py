@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import os
+import re
+import signal
 import subprocess
 import sys
 import time
@@ -81,6 +85,8 @@ def test_items_that_fail_have_their_own_line(cli, server):
         ),
         (("reload", "/nonexistent"), 3, "cannot read"),
         (("label", "m", "stable", "--config", "x"), 3, "--remove"),
+        (("predict", "shout", "a", "--header", "x=@/nonexistent"), 3, "cannot read /nonexistent"),
+        (("predict", "shout", "--file", "/"), 3, "cannot read /: Is a directory"),
         (("classify", "shout", "7"), 3, "not a JSON object of features"),
         (("bench", "shout", "x", "--concurrency", "0"), 3, "must be positive"),
     ],
@@ -150,6 +156,7 @@ def test_reload_and_label_keep_the_config_file(cli, server, tmp_path):
     assert code == 3
     assert "not currently available" in err
     assert config.read_text() == before
+    assert list(tmp_path.iterdir()) == [config]
     assert cli("label", "m", "stable", "--remove", "--config", config)[1][0]["labels"] == {}
 
 
@@ -190,6 +197,97 @@ def test_bench_reports_failures_by_code():
     report = apply(Load(concurrency=2, seconds=0.6, warmup_seconds=0), call)
     assert report.errors["NOT_FOUND"] > 1
     assert "failed with NOT_FOUND" in report.as_table()
+
+
+def test_a_header_may_come_from_a_file(cli, server, tmp_path):
+    secret = tmp_path / "token"
+    secret.write_text("Bearer abc\n")
+    assert cli("predict", "shout", "x", "--header", f"authorization=@{secret}")[0] == 0
+    assert server.calls[-1].headers["authorization"] == "Bearer abc"
+
+
+def on_a_terminal(*argv):
+    """Run with stderr on a terminal of its own; the process and the terminal's other end."""
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "serving_client", *argv],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+    )
+    os.close(theirs)
+    return process, ours
+
+
+def read_all(terminal):
+    shown = b""
+    with contextlib.suppress(OSError):  # how the end of a terminal looks
+        while piece := os.read(terminal, 65536):
+            shown += piece
+    os.close(terminal)
+    return shown.decode()
+
+
+def test_a_bar_on_a_terminal(server, tmp_path):
+    texts = tmp_path / "texts"
+    texts.write_text("some text\n" * 300)
+    server.delay(0.05, method="Predict")
+    process, terminal = on_a_terminal(
+        "predict", "shout", "--file", str(texts), "--address", server.address,
+        "--batch-size", "4", "--in-flight", "2",
+    )  # fmt: skip
+    lines = process.stdout.read().splitlines()
+    shown = read_all(terminal)
+    process.stdout.close()
+    assert process.wait() == 0
+    assert len(lines) == 300
+    assert re.search(r"\[#+\.+\] \d+ done, 0 failed, \d+/s, about \d+ s left", shown)
+    assert shown.endswith("\r\x1b[K")  # the bar is gone in the end
+
+
+def test_ctrl_c_ends_at_once(server):
+    server.delay(20, method="Predict")
+    process, terminal = on_a_terminal("predict", "shout", "x", "--address", server.address)
+    deadline = time.monotonic() + 30
+    while not any(call.method == "Predict" for call in server.calls):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=10) == 130
+    assert "Traceback" not in read_all(terminal)
+    process.stdout.close()
+
+
+def test_ctrl_c_ends_a_bench_with_a_report(server):
+    process, terminal = on_a_terminal(
+        "bench", "shout", "x", "--address", server.address, "--seconds", "60", "--warmup", "0",
+        "--report", "json",
+    )  # fmt: skip
+    deadline = time.monotonic() + 30
+    while len(server.calls) < 100:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    report = json.loads(process.stdout.read())
+    process.stdout.close()
+    assert process.wait(timeout=10) == 130
+    assert report["calls"] > 10
+    assert report["seconds"] < 40
+    assert "Traceback" not in read_all(terminal)
+
+
+def test_bytes_that_are_no_text_do_not_end_a_run(server):
+    done = subprocess.run(
+        [sys.executable, "-m", "serving_client", "predict", "shout", "--address", server.address],
+        input=b"caf\xc3\xa9\n\xff\xfe\n",
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    found = [json.loads(line)["outputs"]["loud"] for line in done.stdout.decode().splitlines()]
+    assert found == ["CAFé", "\ufffd\ufffd"]
 
 
 def test_as_a_process(server):

@@ -60,7 +60,7 @@ def test_every_call_can_have_headers_of_its_own(served):
     mine = {"Authorization": "Bearer mine"}
 
     async def ask(client, wait):
-        config = ServerConfig.from_text("")
+        config = ServerConfig()
         await wait(client.predict("m", "x", headers=mine))
         await wait(client.classify("e", {"a": 1}, signature="classify", headers=mine))
         await wait(client.regress("e", {"a": 1}, signature="regress", headers=mine))

@@ -34,6 +34,23 @@ def test_text_and_back():
     assert ServerConfig.from_text(latest.to_text()) == latest
 
 
+def test_what_is_not_ours_is_carried_along():
+    text = TEXT.replace(
+        'base_path: "/models/n"',
+        'base_path: "/models/n" logging_config { sampling_config { sampling_rate: 0.5 } }',
+    )
+    moved = ServerConfig.from_text(text).with_label("n", "stable", 1).pin("n", 1)
+    assert "sampling_rate: 0.5" in moved.to_text()
+    assert ServerConfig.from_text(moved.to_text()) == moved
+
+
+@pytest.mark.parametrize("text", ["", "# nothing", "custom_model_config {}"])
+def test_a_file_that_would_unload_everything_is_refused(text):
+    with pytest.raises(InputError, match="no model_config_list"):
+        ServerConfig.from_text(text)
+    assert ServerConfig.from_text("model_config_list {}") == ServerConfig()
+
+
 def test_changes_make_new_values():
     config = ServerConfig.from_text(TEXT)
     moved = config.with_label("m", "stable", 2).with_label("m", "canary", 1)
