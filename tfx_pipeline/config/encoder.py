@@ -12,8 +12,10 @@ from tfx_pipeline.config.base import Frozen
 class EncoderConfig(Frozen):
     """The pretrained encoder.
 
-    `preset` is `all-MiniLM-L6-v2` (its weights come with the `pipeline` extra), a local
-    directory, or any KerasHub BERT preset or `hf://` handle. `sha256` pins the weight file.
+    `preset` is `all-MiniLM-L6-v2` (its weights come with the `pipeline` extra), or any BERT,
+    DistilBERT or ELECTRA, also multilingual or Chinese: a local directory, a preset of KerasHub
+    (`bert_base_multi`, `bert_base_zh`), an `hf://` or a `kaggle://` handle. `sha256` pins the
+    weight file.
     `max_length` is in word pieces, [CLS] and [SEP] included. Longer texts are read in overlapping
     `windows` of that length, at most `max_windows` of them, or `truncate`d to the first.
     """

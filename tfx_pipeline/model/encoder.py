@@ -1,7 +1,8 @@
 """The pretrained encoder: where its files are, whether they are the right ones, its vocabulary.
 
-Any KerasHub BERT preset serves: a name below, a local directory, or a handle that KerasHub
-downloads. Weights are safetensors or HDF5, never pickles.
+Any BERT, DistilBERT or ELECTRA that KerasHub loads serves: a name below, a local directory, or a
+preset or handle whose files are fetched. They share BERT's word pieces, which offsets and tags
+rely on. Weights are safetensors or HDF5, never pickles.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,9 @@ from tfx_pipeline.config import EncoderConfig
 from tfx_pipeline.errors import EncoderError
 
 _WEIGHT_FILES = ("model.safetensors", "model.weights.h5")
+# All that a KerasHub or a Hugging Face preset may need, and no weights of other frameworks.
+_FILES = ("*.json", "vocab.txt", "assets/*", *_WEIGHT_FILES)
+_HUGGING_FACE, _KAGGLE = "hf://", "kaggle://"
 
 
 @dataclass(frozen=True)
@@ -43,20 +49,20 @@ _PACKAGES = {
 class Encoder:
     """An encoder whose files were found and checked.
 
-    `source` is what KerasHub loads (a directory or a handle); `sha256` that of the weight
-    file, None for a handle whose files KerasHub fetches.
+    `source` is the directory that KerasHub loads, `sha256` that of the weight file.
     """
 
     preset: str
     source: str
-    sha256: str | None
+    sha256: str
 
 
 def find_encoder(config: EncoderConfig) -> Encoder:
-    """Locate the encoder and check its weights, without loading them.
+    """Locate the encoder, fetch it where it is not here, and check its weights; none is loaded.
 
     Raises:
-        EncoderError: the files are not there, or their checksum differs from the pinned one.
+        EncoderError: the files are not there and cannot be fetched, or their checksum differs from
+            the pinned one.
     """
     package = _PACKAGES.get(config.preset)
     if package is not None:
@@ -70,28 +76,102 @@ def find_encoder(config: EncoderConfig) -> Encoder:
             f"encoder.preset: {config.preset}: no such directory; give a directory with a KerasHub "
             f"or Hugging Face BERT, a KerasHub preset or handle, or {', '.join(_PACKAGES)}"
         )
-    return Encoder(config.preset, config.preset, None)
+    return _checked(config.preset, _fetched(config.preset), config.sha256)
 
 
 def load_backbone(encoder: Encoder, dtype: str) -> Any:
-    """Load the `keras_hub.models.BertBackbone` under a Keras dtype policy such as `float32`."""
+    """Load the KerasHub backbone under a Keras dtype policy such as `float32`.
+
+    Raises:
+        EncoderError: it cannot be loaded, or is no BERT, DistilBERT or ELECTRA.
+    """
     import keras_hub
 
-    try:
-        return keras_hub.models.BertBackbone.from_preset(encoder.source, dtype=dtype)
-    except (OSError, ValueError, KeyError) as error:
+    models = keras_hub.models
+    with _blamed(encoder):
+        backbone = models.Backbone.from_preset(encoder.source, dtype=dtype)
+    if not isinstance(
+        backbone, (models.BertBackbone, models.DistilBertBackbone, models.ElectraBackbone)
+    ):
         raise EncoderError(
-            f"encoder.preset: {encoder.preset}: cannot be loaded: {error}"
-        ) from error
+            f"encoder.preset: {encoder.preset}: is a {type(backbone).__name__}; "
+            "give a BERT, a DistilBERT or an ELECTRA"
+        )
+    return backbone
 
 
 @functools.lru_cache(maxsize=2)
 def load_vocabulary(encoder: Encoder) -> tuple[tuple[str, ...], bool]:
     """Return the word pieces in the order of their ids, and whether text is lower-cased."""
+    tokenizer = load_tokenizer(encoder)
+    return tuple(tokenizer.get_vocabulary()), bool(tokenizer.lowercase)
+
+
+def load_tokenizer(encoder: Encoder) -> Any:
+    """Load the `keras_hub.tokenizers.WordPieceTokenizer`.
+
+    Raises:
+        EncoderError: the files cannot be read, or hold other pieces than BERT's.
+    """
     import keras_hub
 
-    tokenizer = keras_hub.models.BertTokenizer.from_preset(encoder.source)
-    return tuple(tokenizer.get_vocabulary()), bool(tokenizer.lowercase)
+    with _blamed(encoder):
+        tokenizer = keras_hub.models.Tokenizer.from_preset(encoder.source)
+    if not isinstance(tokenizer, keras_hub.tokenizers.WordPieceTokenizer):
+        raise EncoderError(
+            f"encoder.preset: {encoder.preset}: has a {type(tokenizer).__name__}, not the word "
+            "pieces of BERT; give a BERT, a DistilBERT or an ELECTRA with a vocab.txt"
+        )
+    return tokenizer
+
+
+@contextmanager
+def _blamed(encoder: Encoder) -> Iterator[None]:
+    """Say whose files they are that KerasHub cannot read."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EncoderError(
+            f"encoder.preset: {encoder.preset}: cannot be loaded: {type(error).__name__}: {error}"
+        ) from error
+
+
+@functools.lru_cache(maxsize=2)
+def _fetched(preset: str) -> Path:
+    """Return the directory of a preset's or handle's files, fetched unless they were before."""
+    try:
+        if preset.startswith(_HUGGING_FACE):
+            import huggingface_hub
+
+            name = preset.removeprefix(_HUGGING_FACE)
+            return Path(huggingface_hub.snapshot_download(name, allow_patterns=list(_FILES)))
+        import kagglehub
+
+        return Path(kagglehub.model_download(_kaggle_handle(preset)))
+    # Each hub has many errors, of its own and of the HTTP library it happens to use.
+    except Exception as error:
+        if isinstance(error, EncoderError):
+            raise
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise EncoderError(
+            f"encoder.preset: {preset}: cannot be fetched: {said[0][:200]}; without a network, "
+            "copy the files from a machine that has one, and name their directory"
+        ) from error
+
+
+def _kaggle_handle(preset: str) -> str:
+    if preset.startswith(_KAGGLE):
+        return preset.removeprefix(_KAGGLE)
+    import keras_hub
+
+    known = keras_hub.models.Backbone.presets
+    if preset not in known:
+        raise EncoderError(
+            f"encoder.preset: {preset}: no preset of KerasHub and no directory; give a directory, "
+            f"{_HUGGING_FACE}OWNER/NAME, {_KAGGLE}OWNER/MODEL/keras/VARIANT, the name of a preset "
+            f"such as bert_base_multi or bert_base_zh, or {', '.join(_PACKAGES)}"
+        )
+    return known[preset]["kaggle_handle"].removeprefix(_KAGGLE)
 
 
 def _package_folder(preset: str, package: _Package) -> Path:

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfx_pipeline.model.heads import token_embedding
 from tfx_pipeline.preprocessing import Pieces, encoder_inputs
 
 _NODES = 8
@@ -48,8 +49,8 @@ def explain(network: keras.Model, task: str, pieces: Pieces) -> dict[str, tf.Ten
     float32[n, T], `begin` and `end` int32[n, T] in bytes of the text, and `length` int32[n].
     """
     cut, head, join = (network.get_layer(n) for n in ("cut_windows", "head", "join_windows"))
-    embedding = head.get_layer("token_embedding")
-    masks = ("padding_mask", "segment_ids")
+    embedding = token_embedding(head)
+    masks = [name for name in head.input if name != "token_ids"]
     rest = keras.Model([embedding.output, *(head.input[name] for name in masks)], head.output)
 
     inputs = encoder_inputs(pieces.ids)

@@ -56,7 +56,7 @@ def build_model(
         inputs["token_ids"], inputs["padding_mask"]
     )
     text = windows.pop("text")
-    found = head(windows)
+    found = head({name: windows[name] for name in head.input})
     joined = JoinWindows(task, size, step, dtype="float32", name="join_windows")(
         found["logits"], found["pooled"], text, inputs["padding_mask"]
     )
@@ -70,13 +70,21 @@ def build_model(
 def build_head(backbone: Any, task: str, labels: int, dropout: float) -> keras.Model:
     """Put a head on the backbone.
 
-    Returns a model, named `head`, from a BertBackbone's inputs to `pooled` float32[n, d] and
+    Returns a model, named `head`, from the backbone's inputs to `pooled` float32[n, d] and
     `logits` float32[n, k], or float32[n, T, k] for a token task: each word piece has its own.
     """
-    pooled = MeanPooling(dtype="float32", name="pooled")(
-        backbone.output["sequence_output"], backbone.input["padding_mask"]
-    )
-    read = backbone.output["sequence_output"] if task == "token" else pooled
+    # A DistilBERT has no other output.
+    output = backbone.output
+    pieces = output["sequence_output"] if isinstance(output, dict) else output
+    pooled = MeanPooling(dtype="float32", name="pooled")(pieces, backbone.input["padding_mask"])
+    read = pieces if task == "token" else pooled
     dropped = layers.Dropout(dropout, dtype="float32", name="dropout")(read)
     logits = layers.Dense(width(task, labels), dtype="float32", name="logits")(dropped)
     return keras.Model(backbone.input, {"logits": logits, "pooled": pooled}, name="head")
+
+
+def token_embedding(head: keras.Model) -> Any:
+    """Return the layer of a head that turns word pieces into vectors, as its encoder names it."""
+    names = {layer.name for layer in head.layers}
+    both = "token_and_position_embedding"
+    return head.get_layer(both if both in names else "token_embedding")

@@ -16,11 +16,8 @@ def restrict(backbone: Any, rank: int, frozen: int) -> None:
     if rank > 0:
         backbone.enable_lora(rank)
     elif frozen > 0:
-        low = ("token_embedding", "position_embedding", "segment_embedding")
-        for name in (*low, "embeddings_layer_norm"):
-            backbone.get_layer(name).trainable = False
-        for layer in backbone.transformer_layers[:frozen]:
-            layer.trainable = False
+        for layer in backbone.layers:
+            layer.trainable = layer in backbone.transformer_layers[frozen:]
 
 
 def merged_weights(model: keras.Model) -> list[Any]:

@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 
 from tfx_pipeline.config.training import TrainingConfig
+from tfx_pipeline.model.heads import token_embedding
 
 
 @keras.saving.register_keras_serializable(package="livebert")
@@ -33,6 +34,12 @@ class Learner(keras.Model):
         self._cut, self._join = network.get_layer("cut_windows"), network.get_layer("join_windows")
         head = network.get_layer("head")
         self._of = head.get_layer
+        # A DistilBERT knows no segments and embeds places with the words; an ELECTRA may embed in
+        # fewer dimensions than it thinks in.
+        self._inputs, self._words = tuple(head.input), token_embedding(head)
+        names = {layer.name for layer in head.layers}
+        projection = "embeddings_projection"
+        self._projection = head.get_layer(projection) if projection in names else None
         self._encoder_layers = [
             layer for layer in head.layers if layer.name.startswith("transformer_layer_")
         ]
@@ -103,7 +110,9 @@ class Learner(keras.Model):
 
     def _embed(self, windows: Any) -> tf.Tensor:
         """Return the sum of word, position and segment embeddings, [k, F, d]."""
-        words = self._of("token_embedding")(windows["token_ids"])
+        words = self._words(windows["token_ids"])
+        if "segment_ids" not in self._inputs:
+            return words
         places = self._of("position_embedding")(words)
         segments = self._of("segment_embedding")(windows["segment_ids"])
         return self._of("embeddings_add")((words, places, segments))
@@ -112,6 +121,8 @@ class Learner(keras.Model):
         """Run the encoder from its embeddings on."""
         pieces = self._of("embeddings_layer_norm")(embedded)
         pieces = self._of("embeddings_dropout")(pieces, training=True)
+        if self._projection is not None:
+            pieces = self._projection(pieces)
         for layer in self._encoder_layers:
             pieces = layer(pieces, padding_mask=mask, training=True)
         return pieces
