@@ -57,6 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--from-start", action="store_true", help="forget the kept position of the source"
     )
+    run.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="with engine dataflow: build and check the job's graph, and submit nothing",
+    )
     run.add_argument("--quiet", action="store_true", help="no live table, only the closing line")
     run.set_defaults(command=_run)
     replay = commands.add_parser(
@@ -81,8 +86,9 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser(
         "check",
         parents=[common],
-        help="compare the config with the server",
-        description="Compares the config with the server: model, version, signature, outputs.",
+        help="compare the config with server, source and sinks",
+        description="Compares the config with the server (model, version, signature, outputs), "
+        "and looks whether source and sinks are there.",
     )
     check.set_defaults(command=_check)
     return parser
@@ -91,7 +97,14 @@ def _parser() -> argparse.ArgumentParser:
 def _run(args: argparse.Namespace) -> int:
     from stream_bridge.config.loading import load_config
 
-    return _run_bridge(load_config(args.config, args.overrides), args)
+    config = load_config(args.config, args.overrides)
+    if config.engine == "dataflow":
+        from stream_bridge.dataflow.job import run_job
+
+        return run_job(config, dry_run=args.dry_run)
+    if args.dry_run:
+        raise ConfigError("--dry-run is for engine dataflow; see stream-bridge check")
+    return _run_bridge(config, args)
 
 
 def _replay(args: argparse.Namespace) -> int:
@@ -135,10 +148,12 @@ def _check(args: argparse.Namespace) -> int:
     from stream_bridge.config.loading import load_config
 
     config = load_config(args.config, args.overrides)
+    from stream_bridge.ends_check import check_sinks, check_source
     from stream_bridge.server_check import check_server
 
-    for line in check_server(config):
-        sys.stdout.write(line + "\n")
+    for look in (check_server, check_source, check_sinks):
+        for line in look(config):
+            sys.stdout.write(line + "\n")
     return 0
 
 

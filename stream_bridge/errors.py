@@ -5,8 +5,10 @@
     BridgeError                 everything the bridge raises on purpose; its text is one clear line
     ├── ConfigError             the config file: names file and key
     ├── MismatchError           the config and the server do not fit each other
+    │   └── ServerAway          the server does not answer, so it is not known
     ├── StateError              the state directory is in use, or unreadable
     ├── SourceError             the source cannot be opened or read
+    │   └── SourceAway          it does not answer now, and may come back
     ├── SinkError               results cannot be written
     ├── EngineError             what runs the pipeline does not start, or gave up
     ├── WaitedTooLong           the server (or a sink) was away longer than the config allows
@@ -36,6 +38,10 @@ class MismatchError(BridgeError):
     exit_code = 2
 
 
+class ServerAway(MismatchError):  # noqa: N818 - reads as the event it is
+    """The server does not answer, so it is not known whether the config fits it."""
+
+
 class StateError(BridgeError):
     """The state directory is in use by another bridge, or unreadable."""
 
@@ -44,6 +50,10 @@ class StateError(BridgeError):
 
 class SourceError(BridgeError):
     """The source cannot be opened or read."""
+
+
+class SourceAway(SourceError):  # noqa: N818 - reads as the event it is
+    """The source does not answer now, and may come back."""
 
 
 class SinkError(BridgeError):

@@ -288,3 +288,12 @@ class WindowSummary:
 
 Outcome = Prediction | DeadLetter | Skipped | Dropped
 Written = Prediction | DeadLetter | WindowSummary
+
+
+def key_of(outcome: Written) -> str | None:
+    """What an outcome belongs to; None where it has no key."""
+    if isinstance(outcome, WindowSummary):
+        return outcome.key
+    if isinstance(outcome, DeadLetter) and outcome.event is None:
+        return outcome.raw.key
+    return None if outcome.event is None else outcome.event.key

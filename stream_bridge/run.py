@@ -11,17 +11,16 @@ from typing import Any
 
 from stream_bridge.config.bridge import BridgeConfig
 from stream_bridge.config.kafka import KafkaSource
-from stream_bridge.config.sources import StdinSource, TcpSource
-from stream_bridge.errors import FINAL, Abandoned, BridgeError
+from stream_bridge.ends_check import check_source
+from stream_bridge.errors import FINAL, Abandoned, BridgeError, SourceAway
 from stream_bridge.housekeeping import Housekeeper, Signals
 from stream_bridge.job_server import job_server
 from stream_bridge.metrics import Snapshot
 from stream_bridge.runtime import Runtime
 from stream_bridge.server_check import wait_for_server
 from stream_bridge.shadow import compared
-from stream_bridge.sources.stdin import StdinFeeder
-from stream_bridge.sources.tcp import TcpListener
-from stream_bridge.state import StateDir
+from stream_bridge.sources.feeders import feeder_of
+from stream_bridge.state import StateDir, instance_name
 
 _LOG = logging.getLogger(__name__)
 _RESTART_SECONDS = 0.5
@@ -90,23 +89,23 @@ def _prepare(config: BridgeConfig, state: StateDir, from_start: bool) -> None:
         job_server(config)
     if from_start:
         state.forget(config.source.address)
-    if isinstance(config.source, KafkaSource):
-        from stream_bridge.sources.kafka import check_topic, forget_offsets, instance_name
+    try:
+        check_source(config)
+    except SourceAway as error:
+        _LOG.warning("waiting: %s", error)
+    if from_start and isinstance(config.source, KafkaSource):
+        from stream_bridge.sources.kafka import forget_offsets
 
-        check_topic(config.source)
-        if from_start:
-            forget_offsets(config.source, instance_name(config.state_dir))
+        forget_offsets(config.source, instance_name(config.state_dir))
 
 
 def _start_spooling(runtime: Runtime, stack: ExitStack) -> str | None:
     """Starts what feeds the spool, where the source has one; returns where it listens."""
-    source, spool = runtime.config.source, runtime.config.state_dir / "spool"
-    limit = runtime.config.limits.max_line_bytes
-    if isinstance(source, TcpSource):
-        return stack.enter_context(TcpListener(source, spool, limit)).listening
-    if isinstance(source, StdinSource):
-        stack.enter_context(StdinFeeder(source, spool, limit, runtime.input_ended))
-    return None
+    config = runtime.config
+    feeder = feeder_of(
+        config.source, config.state_dir, config.limits.max_line_bytes, runtime.input_ended
+    )
+    return stack.enter_context(feeder).listening if feeder is not None else None
 
 
 def _supervise(runtime: Runtime, run_pipeline: Callable[[Runtime], None]) -> None:

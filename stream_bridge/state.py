@@ -11,7 +11,9 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,12 @@ def sync_directory(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def instance_name(state_dir: Path) -> str:
+    """A name of this bridge that a restart has again, so that brokers know it."""
+    place = f"{socket.gethostname()}:{state_dir.resolve()}"
+    return "stream-bridge-" + hashlib.blake2b(place.encode(), digest_size=8).hexdigest()
 
 
 class StateDir:

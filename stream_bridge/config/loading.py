@@ -14,15 +14,14 @@ from stream_bridge.errors import ConfigError
 
 
 def load_config(path: Path | str, overrides: Sequence[str] = ()) -> BridgeConfig:
-    """The config in a YAML file, with ``a.b=c`` overrides (values are YAML).
+    """The config in a YAML file (or object, ``gs://…``), with ``a.b=c`` overrides (in YAML).
 
     Raises ConfigError with one line that names file and key.
     """
-    path = Path(path)
     try:
-        values = yaml.safe_load(path.read_text("utf-8"))
+        values = yaml.safe_load(_text_of(str(path)))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
@@ -36,6 +35,16 @@ def load_config(path: Path | str, overrides: Sequence[str] = ()) -> BridgeConfig
         return BridgeConfig.model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"{path}: {_first_problem(error)}") from error
+
+
+def _text_of(path: str) -> str:
+    if "://" not in path:
+        return Path(path).read_text("utf-8")
+    # A bucket's file: Beam knows how.
+    from apache_beam.io.filesystems import FileSystems
+
+    with FileSystems.open(path) as file:
+        return file.read().decode("utf-8")
 
 
 def _apply(values: dict[str, Any], override: str) -> None:
@@ -80,6 +89,9 @@ def _first_problem(error: ValidationError) -> str:
         "stdin",
         "dead",
         "kafka",
+        "pubsub",
+        "syslog",
+        "mqtt",
         "jsonl",
     }
     place = [str(part) for part in first["loc"]]

@@ -12,6 +12,7 @@ from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, fiel
 from stream_bridge.config.base import scheme_of
 from stream_bridge.config.kafka import KafkaSink
 from stream_bridge.config.memory import MemorySink
+from stream_bridge.config.pubsub import PubSubSink
 from stream_bridge.config.routing import Routed
 
 
@@ -106,12 +107,14 @@ SinkConfig = Annotated[
     | Annotated[WebhookSink, Tag("http")]
     | Annotated[WebhookSink, Tag("https")]
     | Annotated[KafkaSink, Tag("kafka")]
+    | Annotated[PubSubSink, Tag("pubsub")]
     | Annotated[MemorySink, Tag("memory")],
     Discriminator(
         scheme_of,
         custom_error_type="sink_address",
         custom_error_message=(
-            "address must start with jsonl:, parquet:, postgresql://, http://, https:// or kafka://"
+            "address must start with jsonl:, parquet:, postgresql://, http://, https://, kafka:// "
+            "or pubsub://"
         ),
     ),
 ]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, field_validator
+from pydantic import Discriminator, PositiveFloat, Tag, field_validator
 
 from stream_bridge.config.base import Frozen, scheme_of
 from stream_bridge.config.kafka import KafkaSource
 from stream_bridge.config.memory import MemorySource
+from stream_bridge.config.mqtt import MqttSource
+from stream_bridge.config.pubsub import PubSubSource
+from stream_bridge.config.spooled import StdinSource, SyslogSource, TcpSource
 from stream_bridge.timestamps import time_reader, to_iso
 
 
@@ -41,52 +43,6 @@ class TailSource(Frozen):
     def path(self) -> Path:
         """The file."""
         return Path(self.address.partition(":")[2])
-
-
-class Spooled(Frozen):
-    """A source whose lines go to disk first, because its sender cannot be asked for them again.
-
-    Attributes:
-      spool_max_bytes: lines kept on disk and not yet scored; when full, no more are taken, and
-        the sender is held back.
-      spool_segment_bytes: size of one file of the spool; a file goes when all of it is scored.
-    """
-
-    address: str
-    spool_max_bytes: int = Field(default=256 << 20, ge=4096)
-    spool_segment_bytes: int = Field(default=8 << 20, ge=1024)
-
-
-class StdinSource(Spooled):
-    """``stdin:``: standard input; the run ends with it."""
-
-
-class TcpSource(Spooled):
-    """``tcp://HOST:PORT``: listens for lines; port 0 takes a free one (see the status file).
-
-    Attributes:
-      max_connections: how many senders at once; further ones wait to be accepted.
-    """
-
-    max_connections: PositiveInt = 64
-
-    @field_validator("address")
-    @classmethod
-    def _has_port(cls, address: str) -> str:
-        parts = urlsplit(address)
-        if parts.port is None or parts.hostname is None:
-            raise ValueError("write tcp://HOST:PORT, for instance tcp://127.0.0.1:9000")
-        return address
-
-    @property
-    def host(self) -> str:
-        """The interface to listen on."""
-        return urlsplit(self.address).hostname or ""
-
-    @property
-    def port(self) -> int:
-        """The port to listen on; 0 takes a free one."""
-        return urlsplit(self.address).port or 0
 
 
 class DeadLettersSource(Frozen):
@@ -131,13 +87,16 @@ SourceConfig = Annotated[
     | Annotated[TailSource, Tag("tail")]
     | Annotated[TcpSource, Tag("tcp")]
     | Annotated[StdinSource, Tag("stdin")]
+    | Annotated[SyslogSource, Tag("syslog")]
+    | Annotated[MqttSource, Tag("mqtt")]
     | Annotated[KafkaSource, Tag("kafka")]
+    | Annotated[PubSubSource, Tag("pubsub")]
     | Annotated[MemorySource, Tag("memory")]
     | Annotated[DeadLettersSource, Tag("dead")],
     Discriminator(
         scheme_of,
         custom_error_type="source_address",
-        custom_error_message="address must start with file:, tail:, stdin:, tcp://, kafka:// "
-        "or dead:",
+        custom_error_message="address must start with file:, tail:, stdin:, tcp://, syslog://, "
+        "mqtt://, kafka://, pubsub:// or dead:",
     ),
 ]

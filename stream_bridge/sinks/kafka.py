@@ -17,9 +17,10 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from stream_bridge.config.bridge import BridgeConfig
 from stream_bridge.config.kafka import KafkaSink, KafkaSource, KafkaTopic
 from stream_bridge.errors import BridgeError, SinkError
-from stream_bridge.records import DeadLetter, WindowSummary, Written
+from stream_bridge.records import Written, key_of
 from stream_bridge.scoring.failures import Patience
-from stream_bridge.sources.kafka import client, instance_name
+from stream_bridge.sources.kafka import client
+from stream_bridge.state import instance_name
 
 _LOG = logging.getLogger(__name__)
 # How long one attempt waits; what is not delivered by then stays with the producer.
@@ -258,18 +259,9 @@ def messages_of(
         yield {
             "topic": topic,
             "value": text,
-            "key": _key(outcome) or outcome.name,
+            "key": key_of(outcome) or outcome.name,
             "headers": {"event_id": outcome.name},
         }
-
-
-def _key(outcome: Written) -> str | None:
-    if isinstance(outcome, WindowSummary):
-        return outcome.key
-    event = outcome.event
-    if isinstance(outcome, DeadLetter) and event is None:
-        return outcome.raw.key
-    return None if event is None else event.key
 
 
 class SourceTransaction:

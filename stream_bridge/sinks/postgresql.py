@@ -33,6 +33,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _CATALOGUE = {"text[]": "text[]", "timestamptz": "timestamp with time zone"}
 
 
+def check_table(name: str, config: PostgresSink) -> str:
+    """What was found, for people; raises SinkError, or MismatchError where a table does not fit."""
+    try:
+        there = PostgresWriter(config).look()
+    except psycopg.Error as error:
+        reason = str(error).strip().splitlines()[0]
+        raise SinkError(f"sink {name}: {reason}") from error
+    return f"sink {name}: table {config.table} {'fits' if there else 'will be made'}"
+
+
 class PostgresWriter:
     """Upserts outcomes by event id (dead letters: position; windows: key and window)."""
 
@@ -75,14 +85,27 @@ class PostgresWriter:
         # The address may hold a password.
         return f"postgresql table {self._config.table}"
 
+    def look(self) -> bool:
+        """Whether the table is there; raises psycopg.Error, MismatchError where it does not fit."""
+        with self._connect() as connection:
+            name = self._name.as_string(connection)
+            found = connection.execute("SELECT to_regclass(%s)", [name]).fetchone()
+            there = found is not None and found[0] is not None
+            if there:
+                self._check(connection)
+        return there
+
+    def _connect(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(
+            self._config.address,
+            autocommit=True,
+            connect_timeout=self._config.connect_seconds,
+            application_name="stream-bridge",
+        )
+
     def _connected(self) -> psycopg.Connection[Any]:
         if self._connection is None or self._connection.closed:
-            connection = psycopg.connect(
-                self._config.address,
-                autocommit=True,
-                connect_timeout=self._config.connect_seconds,
-                application_name="stream-bridge",
-            )
+            connection = self._connect()
             try:
                 self._prepare(connection)
             except BaseException:

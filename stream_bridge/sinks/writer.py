@@ -7,6 +7,7 @@ from typing import Protocol
 
 from stream_bridge.config.kafka import KafkaSink
 from stream_bridge.config.memory import MemorySink
+from stream_bridge.config.pubsub import PubSubSink
 from stream_bridge.config.sinks import (
     JsonLinesSink,
     ParquetSink,
@@ -58,6 +59,10 @@ def open_writer(name: str, config: SinkConfig) -> Writer:
         from stream_bridge.sinks.kafka import KafkaWriter
 
         return KafkaWriter(config)
+    if isinstance(config, PubSubSink):
+        from stream_bridge.sinks.pubsub import PubSubWriter
+
+        return PubSubWriter(config)
     if isinstance(config, MemorySink):
         from stream_bridge.memory import MemoryWriter
 

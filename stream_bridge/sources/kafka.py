@@ -11,13 +11,10 @@ shares the load.
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import socket
 import threading
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from confluent_kafka import (
@@ -26,11 +23,12 @@ from confluent_kafka import (
     KafkaError,
     KafkaException,
     Message,
+    Producer,
     TopicPartition,
 )
 
 from stream_bridge.config.kafka import KafkaSource, KafkaTopic
-from stream_bridge.errors import SourceError
+from stream_bridge.errors import SourceAway, SourceError
 from stream_bridge.records import RawLine
 from stream_bridge.state import Position
 from stream_bridge.timestamps import now
@@ -48,6 +46,14 @@ _OWNER_CHANGED = frozenset(
         KafkaError.REBALANCE_IN_PROGRESS,
         KafkaError._ASSIGNMENT_LOST,
         KafkaError._NO_OFFSET,
+    }
+)
+_AWAY = frozenset(
+    {
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TIMED_OUT,
+        KafkaError._RESOLVE,
     }
 )
 _FINAL = frozenset(
@@ -70,18 +76,13 @@ def client(config: KafkaTopic, make: Any, **options: Any) -> Any:
         raise SourceError(f"{config.address}: {_reason(error)}") from error
 
 
-def instance_name(state_dir: Path) -> str:
-    """A name of this bridge that a restart has again, so that it gets its partitions back."""
-    place = f"{socket.gethostname()}:{state_dir.resolve()}"
-    return "stream-bridge-" + hashlib.blake2b(place.encode(), digest_size=8).hexdigest()
-
-
-def partitions_of(consumer: Consumer, config: KafkaTopic) -> list[int]:
-    """The partitions the topic has now; raises SourceError where there is none."""
+def partitions_of(consumer: Consumer | Producer, config: KafkaTopic) -> list[int]:
+    """The partitions the topic has now; raises SourceAway, or SourceError where there is none."""
     try:
         topics = consumer.list_topics(config.topic, timeout=_METADATA_SECONDS).topics
     except KafkaException as error:
-        raise SourceError(f"{config.address}: {_reason(error)}") from error
+        kind = SourceAway if error.args[0].code() in _AWAY else SourceError
+        raise kind(f"{config.address}: {_reason(error)}") from error
     found = topics[config.topic]
     if found.error is not None and found.error.code() != KafkaError.LEADER_NOT_AVAILABLE:
         raise SourceError(

@@ -8,9 +8,13 @@ from typing import Protocol
 from stream_bridge.config.format import LimitsConfig
 from stream_bridge.config.kafka import KafkaSource
 from stream_bridge.config.memory import MemorySource
+from stream_bridge.config.mqtt import MqttSource
+from stream_bridge.config.pubsub import PubSubSource
 from stream_bridge.config.sources import DeadLettersSource, FileSource, SourceConfig, TailSource
+from stream_bridge.config.spooled import SyslogSource
 from stream_bridge.records import RawLine
-from stream_bridge.state import Position, StateDir
+from stream_bridge.sources.journal import journal_line_bytes, to_raw_messages
+from stream_bridge.state import Position, StateDir, instance_name
 
 
 class Source(Protocol):
@@ -61,14 +65,18 @@ def open_source(
       ended: set when standard input has ended.
     """
     from stream_bridge.sources.dead_letters import DeadLettersReader
-    from stream_bridge.sources.file import FileReader
+    from stream_bridge.sources.file import FileReader, to_raw
     from stream_bridge.sources.spool import SpoolReader
     from stream_bridge.sources.tail import TailReader
 
     if isinstance(config, KafkaSource):
-        from stream_bridge.sources.kafka import KafkaReader, instance_name
+        from stream_bridge.sources.kafka import KafkaReader
 
         return KafkaReader(config, limits.max_line_bytes, instance_name(state.path), position, wake)
+    if isinstance(config, PubSubSource):
+        from stream_bridge.sources.pubsub import PubSubReader
+
+        return PubSubReader(config, limits.max_line_bytes, position, wake)
     if isinstance(config, MemorySource):
         from stream_bridge.memory import MemoryReader
 
@@ -86,11 +94,14 @@ def open_source(
             from_end=config.start == "end",
             wake=wake,
         )
+    messages = isinstance(config, SyslogSource | MqttSource)
+    limit = limits.max_line_bytes
     return SpoolReader(
         state.path / "spool",
         config.address,
-        limits.max_line_bytes,
+        journal_line_bytes(limit) if messages else limit,
         position,
         wake=wake,
         ended=ended,
+        decode=to_raw_messages if messages else to_raw,
     )

@@ -10,16 +10,19 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from stream_bridge.errors import SourceError
 from stream_bridge.records import RawLine
 from stream_bridge.sources.file import to_raw
-from stream_bridge.sources.lines import LineReader
+from stream_bridge.sources.lines import Line, LineReader
 from stream_bridge.state import Position, sync_directory
 from stream_bridge.timestamps import now
 
 _POLL_SECONDS = 0.01
+# Lines of a segment, the source and the segment's place to records.
+Decode = Callable[[list[Line], str, str], list[RawLine]]
 
 
 def segments(spool: Path) -> list[int]:
@@ -27,8 +30,14 @@ def segments(spool: Path) -> list[int]:
     return sorted(int(path.stem) for path in spool.glob("*.lines") if path.stem.isdigit())
 
 
-def _segment_path(spool: Path, segment: int) -> Path:
+def segment_path(spool: Path, segment: int) -> Path:
+    """The file of a segment."""
     return spool / f"{segment:016d}.lines"
+
+
+def place_in(segment: int) -> str:
+    """How event ids name a segment."""
+    return f"spool/{segment}"
 
 
 class SpoolWriter:
@@ -45,13 +54,14 @@ class SpoolWriter:
     def _drop_torn_line(self) -> None:
         # A crash in the middle of a write leaves half a line, whose rest was never received.
         for segment in segments(self._spool)[-1:]:
-            path = _segment_path(self._spool, segment)
+            path = segment_path(self._spool, segment)
             whole = path.read_bytes().rfind(b"\n") + 1
             os.truncate(path, whole)
 
     def _roll(self) -> None:
         newest = max(segments(self._spool), default=0)
-        self._file = _segment_path(self._spool, max(now(), newest + 1)).open("xb", buffering=0)
+        self._segment = max(now(), newest + 1)
+        self._file = segment_path(self._spool, self._segment).open("xb", buffering=0)
         sync_directory(self._spool)
         self._size = 0
 
@@ -60,7 +70,7 @@ class SpoolWriter:
         used = 0
         for segment in segments(self._spool):
             try:
-                used += _segment_path(self._spool, segment).stat().st_size
+                used += segment_path(self._spool, segment).stat().st_size
             except FileNotFoundError:
                 continue  # the reader has just removed it
         if used < self._max:
@@ -71,8 +81,12 @@ class SpoolWriter:
             self._roll()
         return True
 
-    def append(self, block: bytes) -> None:
-        """Makes whole lines durable; raises OSError, with nothing appended, where it cannot."""
+    def append(self, block: bytes) -> tuple[int, int]:
+        """Makes whole lines durable; raises OSError, with nothing appended, where it cannot.
+
+        Returns the segment they are in, and the byte they begin at.
+        """
+        place = self._segment, self._size
         try:
             written = 0
             while written < len(block):
@@ -86,6 +100,7 @@ class SpoolWriter:
         if self._size >= self._segment_bytes:
             self._file.close()
             self._roll()
+        return place
 
     def close(self) -> None:
         """Closes the newest segment."""
@@ -95,7 +110,8 @@ class SpoolWriter:
 class SpoolReader:
     """Reads the spool; position: ``{"segment": number, "offset": byte}``.
 
-    With ``ended``, the spool is finished when that is set and all of it is read.
+    With ``ended``, the spool is finished when that is set and all of it is read. ``decode`` makes
+    records of its lines.
     """
 
     def __init__(
@@ -107,12 +123,14 @@ class SpoolReader:
         *,
         wake: threading.Event,
         ended: threading.Event | None = None,
+        decode: Decode = to_raw,
     ):
         self._spool = spool
         self._source = source
         self._max = max_line_bytes
         self._wake = wake
         self._ended = ended
+        self._decode = decode
         self.done = False
         self._segment = 0
         self._lines: LineReader | None = None
@@ -147,7 +165,7 @@ class SpoolReader:
                 self._open(self._segment + 1)
                 return []
         self.position = {"segment": self._segment, "offset": self._lines.offset}
-        return to_raw(lines, self._source, f"spool/{self._segment}")
+        return self._decode(lines, self._source, place_in(self._segment))
 
     def _later(self) -> bool:
         return any(number > self._segment for number in segments(self._spool))
@@ -159,7 +177,7 @@ class SpoolReader:
         self.close()
         offset = self.position["offset"] if later[0] == self.position["segment"] else 0
         self._segment = later[0]
-        self._file = _segment_path(self._spool, self._segment).open("rb", buffering=0)
+        self._file = segment_path(self._spool, self._segment).open("rb", buffering=0)
         self._lines = LineReader(self._file, offset, self._max)
         self.position = {"segment": self._segment, "offset": offset}
         return True
@@ -169,14 +187,14 @@ class SpoolReader:
         total = 0
         for number in segments(self._spool):
             if number >= self.position["segment"]:
-                total += _segment_path(self._spool, number).stat().st_size
+                total += segment_path(self._spool, number).stat().st_size
         return max(0, total - int(self.position["offset"]))
 
     def committed(self, position: Position) -> None:
         """Removes the segments before the position."""
         for number in segments(self._spool):
             if number < position["segment"]:
-                _segment_path(self._spool, number).unlink(missing_ok=True)
+                segment_path(self._spool, number).unlink(missing_ok=True)
 
     def close(self) -> None:
         """Closes the segment being read."""

@@ -6,24 +6,21 @@ left there. The run ends when standard input does and the spool is scored.
 
 from __future__ import annotations
 
-import logging
 import os
 import select
 import threading
 from pathlib import Path
 
-from stream_bridge.config.sources import StdinSource
+from stream_bridge.config.spooled import StdinSource
 from stream_bridge.sources.assembler import LineAssembler
-from stream_bridge.sources.spool import SpoolWriter
+from stream_bridge.sources.feeder import Feeder
 
-_LOG = logging.getLogger(__name__)
 _READ_BYTES = 256 << 10
 _POLL_SECONDS = 0.1
-_FULL_POLL_SECONDS = 0.02
 
 
-class StdinFeeder:
-    """Reads a pipe in a thread of its own and feeds the spool; a context manager.
+class StdinFeeder(Feeder):
+    """Reads a pipe and feeds the spool.
 
     Args:
       config: sizes of the spool.
@@ -33,8 +30,6 @@ class StdinFeeder:
       pipe: file descriptor to read.
     """
 
-    listening = None
-
     def __init__(
         self,
         config: StdinSource,
@@ -43,44 +38,22 @@ class StdinFeeder:
         ended: threading.Event,
         pipe: int = 0,
     ):
+        super().__init__(config, spool, "stdin")
         self._pipe = pipe
-        self._max_line = max_line_bytes
+        self._lines = LineAssembler(max_line_bytes)
+        self._at_end = False
         self._ended = ended
-        self._stop = threading.Event()
-        self._writer = SpoolWriter(spool, config.spool_max_bytes, config.spool_segment_bytes)
-        self._thread = threading.Thread(target=self._run, name="stdin", daemon=True)
 
-    def __enter__(self) -> StdinFeeder:
-        self._thread.start()
-        return self
+    def receive(self) -> bytes:
+        """Whole lines of what stands in the pipe, and at its end the last one."""
+        if not select.select([self._pipe], [], [], _POLL_SECONDS)[0]:
+            return b""
+        data = os.read(self._pipe, _READ_BYTES)
+        self._at_end = not data
+        return self._lines.take(data) if data else self._lines.rest()
 
-    def __exit__(self, *exc: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._writer.close()
-
-    def _run(self) -> None:
-        lines = LineAssembler()
-        while not self._stop.is_set():
-            if self._writer.full():
-                self._stop.wait(_FULL_POLL_SECONDS)
-                continue
-            if not select.select([self._pipe], [], [], _POLL_SECONDS)[0]:
-                continue
-            data = os.read(self._pipe, _READ_BYTES)
-            block = lines.whole_lines(data, self._max_line) if data else lines.last_line()
-            self._append(block)
-            if not data:
-                self._ended.set()
-                return
-
-    def _append(self, block: bytes) -> None:
-        while block:
-            try:
-                self._writer.append(block)
-                return
-            except OSError as error:
-                _LOG.warning("the spool cannot be written, trying again: %s", error.strerror)
-                if self._stop.wait(1.0):
-                    _LOG.error("%d bytes of lines could not be spooled", len(block))
-                    return
+    def written(self, segment: int, start: int) -> None:
+        """Ends with the pipe."""
+        if self._at_end:
+            self._ended.set()
+            self._stop.set()

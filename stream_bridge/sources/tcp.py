@@ -1,4 +1,4 @@
-"""A TCP listener that spools lines durably to disk.
+"""A TCP listener that spools what senders send durably to disk: lines, or framed messages.
 
 Guarantee: a line is at-least-once from the moment it is in the spool. Not guaranteed: TCP tells
 the sender nothing, so what is still in socket buffers when the bridge stops is the sender's to
@@ -10,90 +10,53 @@ from __future__ import annotations
 import logging
 import selectors
 import socket
-import threading
+import ssl
+from collections.abc import Callable
 from pathlib import Path
 
-from stream_bridge.config.sources import TcpSource
+from stream_bridge.config.spooled import Listening
 from stream_bridge.errors import SourceError
-from stream_bridge.sources.assembler import LineAssembler
-from stream_bridge.sources.spool import SpoolWriter
+from stream_bridge.sources.assembler import Assembler
+from stream_bridge.sources.feeder import Feeder
 
 _LOG = logging.getLogger(__name__)
 _RECEIVE_BYTES = 256 << 10
 _FULL_POLL_SECONDS = 0.02
 
 
-class TcpListener:
-    """Listens in a thread of its own and feeds the spool; a context manager."""
+class TcpListener(Feeder):
+    """Listens, and feeds the spool.
 
-    def __init__(self, config: TcpSource, spool: Path, max_line_bytes: int):
+    Args:
+      config: where it listens, and TLS.
+      spool: where it is.
+      assemble: makes what puts a sender's bytes together, from the sender's address.
+    """
+
+    def __init__(self, config: Listening, spool: Path, assemble: Callable[[str], Assembler]):
         self._config = config
-        self._max_line = max_line_bytes
-        self._stop = threading.Event()
-        try:
-            self._server = socket.create_server((config.host, config.port), backlog=16)
-        except OSError as error:
-            raise SourceError(
-                f"source {config.address}: {error.strerror}; choose another port, or stop what "
-                "listens there"
-            ) from error
-        self._writer = SpoolWriter(spool, config.spool_max_bytes, config.spool_segment_bytes)
+        self._assemble = assemble
+        self._tls = config.tls.context() if config.tls is not None else None
+        self._server = listen(config, socket.SOCK_STREAM)
+        super().__init__(config, spool, "tcp-listener")
         self._selector = selectors.DefaultSelector()
-        self._thread = threading.Thread(target=self._run, name="tcp-listener", daemon=True)
-
-    @property
-    def listening(self) -> str:
-        """``host:port`` as it really is."""
-        host, port = self._server.getsockname()[:2]
-        return f"{host}:{port}"
-
-    def __enter__(self) -> TcpListener:
-        self._server.setblocking(False)
         self._selector.register(self._server, selectors.EVENT_READ)
-        self._thread.start()
-        return self
+        self.listening = where(self._server)
 
-    def __exit__(self, *exc: object) -> None:
-        self.stop()
-        self._thread.join()
-        self._writer.close()
-
-    def stop(self) -> None:
-        """Takes no more lines; what is in the spool stays."""
-        self._stop.set()
-
-    def _run(self) -> None:
-        try:
-            while not self._stop.is_set():
-                if self._writer.full():
-                    self._stop.wait(_FULL_POLL_SECONDS)
-                    continue
-                self._append(self._receive())
-        finally:
-            for key in list(self._selector.get_map().values()):
-                key.fileobj.close()  # type: ignore[union-attr]
-            self._selector.close()
-
-    def _receive(self) -> bytes:
+    def receive(self) -> bytes:
         """What arrived at all sockets, as whole lines: one write and one sync for all of it."""
         block = bytearray()
         for key, _ in self._selector.select(0.1):
             if key.fileobj is self._server:
                 self._accept()
                 continue
-            connection: LineAssembler = key.data
+            sender: Assembler = key.data
             sock: socket.socket = key.fileobj  # type: ignore[assignment]
-            try:
-                data = sock.recv(_RECEIVE_BYTES)
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                _LOG.warning("a sender broke off: %s", error)
-                data = b""
+            data = _read(sock)
             if data:
-                block += connection.whole_lines(data, self._max_line)
-            else:
-                block += connection.last_line()
+                block += sender.take(data)
+            elif data is not None:
+                block += sender.rest()
                 self._selector.unregister(sock)
                 sock.close()
         return bytes(block)
@@ -103,20 +66,58 @@ class TcpListener:
             self._stop.wait(_FULL_POLL_SECONDS)
             return
         try:
-            sock, _ = self._server.accept()
+            sock, peer = self._server.accept()
         except OSError:
             return
         sock.setblocking(False)
-        self._selector.register(sock, selectors.EVENT_READ, LineAssembler())
+        if self._tls is not None:
+            # The handshake is part of the first reads.
+            sock = self._tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        self._selector.register(sock, selectors.EVENT_READ, self._assemble(peer[0]))
 
-    def _append(self, block: bytes) -> None:
-        while block:
-            try:
-                self._writer.append(block)
-                return
-            except OSError as error:
-                # The block is in hand and the sockets wait: nothing is lost while the disk is full.
-                _LOG.warning("the spool cannot be written, trying again: %s", error.strerror)
-                if self._stop.wait(1.0):
-                    _LOG.error("%d bytes of lines could not be spooled", len(block))
-                    return
+    def close(self) -> None:
+        """Closes all sockets."""
+        for key in list(self._selector.get_map().values()):
+            key.fileobj.close()  # type: ignore[union-attr]
+        self._selector.close()
+
+
+def listen(config: Listening, kind: socket.SocketKind) -> socket.socket:
+    """A socket bound to the config's address, not blocking; raises SourceError."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            config.host, config.port, type=kind, flags=socket.AI_PASSIVE
+        )[0]
+        if kind == socket.SOCK_STREAM:
+            sock = socket.create_server(address[:2], family=family, backlog=16)
+        else:
+            sock = socket.socket(family, kind)
+            sock.bind(address)
+    except OSError as error:
+        raise SourceError(
+            f"source {config.address}: {error.strerror}; choose another address, or stop what "
+            "listens there"
+        ) from error
+    sock.setblocking(False)
+    return sock
+
+
+def where(sock: socket.socket) -> str:
+    """``host:port`` as it really is."""
+    host, port = sock.getsockname()[:2]
+    return f"{host}:{port}"
+
+
+def _read(sock: socket.socket) -> bytes | None:
+    """What is there; empty when the sender has closed, None when there is nothing."""
+    try:
+        data = sock.recv(_RECEIVE_BYTES)
+        # Decrypted bytes wait in the socket's own buffer, where select does not see them.
+        while isinstance(sock, ssl.SSLSocket) and sock.pending():
+            data += sock.recv(sock.pending())
+    except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+        return None
+    except OSError as error:
+        _LOG.warning("a sender broke off: %s", error)
+        return b""
+    return data
