@@ -39,7 +39,7 @@ class SavedModelLoader:
 
         try:
             definitions = read_definitions(loaded.signatures)
-            _check_variables(loaded, definitions)
+            _check_state(loaded, definitions)
             servable = self.finishing.servable(name, version, directory, loaded, definitions, close)
             self._pools.set()
         except StatusError:
@@ -48,7 +48,7 @@ class SavedModelLoader:
         return servable
 
 
-def _check_variables(loaded: session.Session, definitions: Any) -> None:
+def _check_state(loaded: session.Session, definitions: Any) -> None:
     """Refuse at load what TF Serving would load, and then answer with FAILED_PRECONDITION.
 
     Such a model may work in Python, whose loader restores what the session's init op does not.
@@ -58,11 +58,12 @@ def _check_variables(loaded: session.Session, definitions: Any) -> None:
         for definition in definitions.signature_def.values()
         for info in definition.outputs.values()
     ]
-    unset = sorted(loaded.unset_variables(fetches))
+    unset = sorted(loaded.unset_state(fetches))
     if unset:
         named = ", ".join(unset[:3]) + (", ..." if len(unset) > 3 else "")
         raise FailedPreconditionError(
-            f"{len(unset)} variable(s) hold no value after loading in a session, so TF Serving "
-            f"could not run the signatures that read them: {named}. Export the model so that its "
-            "restore or init op fills every variable (raw tf.Variables tracked by the module)"
+            f"{len(unset)} variable(s) or table(s) hold no value after loading in a session, so TF "
+            f"Serving could not run the signatures that read them: {named}. Export the model so "
+            "that its restore or init op fills every one of them (raw tf.Variables tracked by the "
+            "module; in TensorFlow 1, main_op=tf.tables_initializer())"
         )

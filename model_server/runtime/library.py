@@ -70,6 +70,8 @@ _SHORT = {
     "TF_OperationGetControlInputs": (c_int, [c_void_p, POINTER(c_void_p), c_int]),
     "TF_NewOperation": (c_void_p, [c_void_p, c_char_p, c_char_p]),
     "TF_AddInput": (None, [c_void_p, Output]),
+    "TF_SetAttrType": (None, [c_void_p, c_char_p, c_int]),
+    "TF_OperationGetAttrType": (None, [c_void_p, c_char_p, POINTER(c_int), c_void_p]),
     "TF_FinishOperation": (c_void_p, [c_void_p, c_void_p]),
     _FORBID_XLA: (None, []),
 }

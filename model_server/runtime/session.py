@@ -7,11 +7,17 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from model_server.errors import NotFoundError, StatusError, UnimplementedError
+from model_server.errors import (
+    AbortedError,
+    FailedPreconditionError,
+    NotFoundError,
+    StatusError,
+    UnimplementedError,
+)
 from model_server.runtime.library import Output, Status, library
 from model_server.runtime.options import SessionOptions, new_session_options, run_options
+from model_server.runtime.state import add_questions
 from model_server.runtime.tensor import Tensor, adopt
-from model_server.runtime.variables import add_questions
 from model_server.runtime.wire import length_delimited
 
 _SIGNATURE_DEF = 5  # its field number in MetaGraphDef
@@ -110,20 +116,29 @@ class Session:
                 tf.TF_DeleteBuffer(options)
         return [adopt(pointer) for pointer in results]
 
-    def unset_variables(self, fetches: Iterable[str]) -> list[str]:
-        """The variables that these tensors depend on and that hold no value.
+    def unset_state(self, fetches: Iterable[str]) -> list[str]:
+        """The variables and tables that these tensors depend on and that hold no value.
 
         Call it before the session is used: it adds operations to the graph.
         """
         questions = add_questions(self._graph, fetches)
-        if not questions:
-            return []
-        asked = (Output * len(questions))(*questions.values())
-        plan = _Plan((Output * 0)(), asked)
-        answers = self._run(plan, [], None)
-        return [
-            name for name, answer in zip(questions, answers, strict=True) if not answer.memory()[0]
+        answers = self._fetch(list(questions.variables.values()))
+        unset = [
+            name
+            for name, answer in zip(questions.variables, answers, strict=True)
+            if not answer.memory()[0]
         ]
+        for name, question in questions.tables.items():
+            try:
+                self._fetch([question])
+            except (AbortedError, FailedPreconditionError):
+                unset.append(name)
+        return unset
+
+    def _fetch(self, outputs: Sequence[Output]) -> list[Tensor]:
+        if not outputs:
+            return []
+        return self._run(_Plan((Output * 0)(), (Output * len(outputs))(*outputs)), [], None)
 
     def close(self) -> None:
         """Give the memory back. The session must not be running."""

@@ -236,6 +236,12 @@ def lite(path):
     lite_models.write(path)
 
 
+def tf1_exports(path):
+    import tf1_models
+
+    tf1_models.write(path)
+
+
 MODELS = {
     "half": halves,
     "text": lambda path: text(path / "1"),
@@ -244,6 +250,7 @@ MODELS = {
     "uninitialised": lambda path: uninitialised(path / "1"),
     "compiled": lambda path: compiled(path / "1"),
     "lite": lite,
+    "tf1": tf1_exports,
 }
 
 ROOT.mkdir(parents=True, exist_ok=True)

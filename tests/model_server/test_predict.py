@@ -233,7 +233,7 @@ def test_a_variable_that_a_session_leaves_unset_is_refused_when_loading(start, m
     )
     assert server.process.wait(60) == 255
     assert (
-        "due to error: FAILED_PRECONDITION: 1 variable(s) hold no value after loading in a session"
+        "due to error: FAILED_PRECONDITION: 1 variable(s) or table(s) hold no value after loading"
         in server.process.stdout.read()
     )
 
