@@ -53,6 +53,12 @@ class RecordedRun:
         return None if examples is None else int(examples.properties.get("span", 0))
 
     @property
+    def spans(self) -> str | None:
+        """The spans the run learned from, as `3` or `1-3`."""
+        examples = self.find("ImportExampleGen", "examples")
+        return None if examples is None else examples.properties.get("spans", str(self.span))
+
+    @property
     def version(self) -> str | None:
         """The version the run pushed."""
         pushed = self.find("Pusher", "pushed_model")

@@ -9,9 +9,10 @@ from tfx.dsl.components.base import executor_spec
 from tfx.dsl.components.base.base_component import BaseComponent
 
 from tfx_pipeline import push
-from tfx_pipeline.config import SPLITS, PipelineConfig
+from tfx_pipeline.config import PipelineConfig
 from tfx_pipeline.evaluation import eval_config
 from tfx_pipeline.evaluation.scorecard import Scorecard
+from tfx_pipeline.example_gen import ImportExampleGen
 from tfx_pipeline.schema_check import AcceptedSchema, SchemaCheck, SchemaGate
 from tfx_pipeline.serving_gate.component import ServingGate
 from tfx_pipeline.tuning.component import Tuner
@@ -48,15 +49,12 @@ def build(
     if places is None:
         places = Places(str(config.spans_path.resolve()), str(config.push_path.absolute()))
 
-    # Spans on disk → Examples of the newest span, with the splits the importer made.
-    span = "{SPAN}" if places.span is None else str(places.span)
-    example_gen = tfx.components.ImportExampleGen(
-        input_base=places.spans,
-        input_config=tfx.proto.Input(
-            splits=[
-                tfx.proto.Input.Split(name=name, pattern=f"span-{span}/{name}/*") for name in SPLITS
-            ]
-        ),
+    # Spans on disk → Examples of the last spans, with the splits the importer made.
+    example_gen = ImportExampleGen(
+        spans=places.spans,
+        newest="{SPAN}" if places.span is None else str(places.span),
+        last=config.data.spans.last,
+        drop_duplicates=config.data.duplicates == "drop",
     )
     examples = example_gen.outputs["examples"]
 
@@ -99,29 +97,29 @@ def build(
         model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
     ).with_id("latest_blessed_model")
 
-    warm = config.training.warm_start and places.queries
-
+    warm = config.training.warm_start
     learning = {
         "examples": transform.outputs["transformed_examples"],
         "transform_graph": transform.outputs["transform_graph"],
         "schema": schema,
-        "base_model": model_resolver.outputs["model"] if warm else None,
+        "base_model": model_resolver.outputs["model"] if warm and places.queries else None,
         "train_args": tfx.proto.TrainArgs(splits=["train"]),
         "eval_args": tfx.proto.EvalArgs(splits=["eval"]),
     }
+    pushed = places.push if warm and not places.queries else ""
     learned = ("task", "data", "text_cleaning", "encoder", "training")
 
     # Trainings with other values of the config → the values that are best on held-out events.
     tuners = []
     if config.tuning is not None:
-        settings = {"config": _part(config, *learned, "tuning")}
+        settings = {"config": _part(config, *learned, "tuning"), "pushed": pushed}
         tuners.append(Tuner(tuner_fn=TUNER_FN, custom_config=settings, **learning))
 
     # Word pieces → a fine-tuned, calibrated SavedModel with its card.
     trainer = tfx.components.Trainer(
         run_fn=RUN_FN,
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
-        custom_config={"config": _part(config, *learned, "serving")},
+        custom_config={"config": _part(config, *learned, "serving"), "pushed": pushed},
         **learning,
     )
     model = trainer.outputs["model"]
@@ -200,5 +198,5 @@ def _part(config: PipelineConfig, *sections: str, gate: bool = False) -> str:
     serving = {"base_path", "push"} | (set() if gate else {"gate"})
     return config.model_dump_json(
         include={"name": True, **dict.fromkeys([*sections, *["serving"] * gate], True)},
-        exclude={"data": {"root", "files", "accept_schema_change"}, "serving": serving},
+        exclude={"data": {"root", "files", "spans", "accept_schema_change"}, "serving": serving},
     )

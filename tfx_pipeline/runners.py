@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from tfx_pipeline.config import PipelineConfig
-from tfx_pipeline.dataset.foreign import check_newest
+from tfx_pipeline.dataset.foreign import check_spans
 from tfx_pipeline.dataset.spans import span_numbers
 from tfx_pipeline.errors import DataError, RunFailedError, RunInProgressError
 from tfx_pipeline.model.encoder import find_encoder
@@ -49,7 +49,7 @@ def run_local(config: PipelineConfig, until: str | None = None) -> Run:
         raise DataError(
             f"{config.spans_path}: no spans; run `tfx-pipeline import` with the same config first"
         )
-    check_newest(config)
+    check_spans(config)
     find_encoder(config.encoder)
     config.root.mkdir(parents=True, exist_ok=True)
     run_id = f"{time.strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:6]}"

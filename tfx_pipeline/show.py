@@ -48,10 +48,9 @@ def runs_table(config: PipelineConfig, runs: Sequence[RecordedRun]) -> str:
         value = outcome.scorecard["systems"][0].get(main) if outcome.scorecard else None
         baseline = outcome.scorecard.get("baseline")
         before = baseline["metrics"].get(main) if baseline else None
-        span = "-" if run.span is None else str(run.span)
         figures = ["-" if figure is None else f"{figure:.3f}" for figure in (value, before)]
-        rows.append((run.run_id, span, *figures, outcome.verdict))
-    header = ("run", "span", main, "before", "verdict")
+        rows.append((run.run_id, run.spans or "-", *figures, outcome.verdict))
+    header = ("run", "spans", main, "before", "verdict")
     # The verdict is a sentence: it stands last, on the left of its column.
     lines = _table(header[:-1], [row[:-1] for row in rows])
     ends = (header[-1], *(row[-1] for row in rows))

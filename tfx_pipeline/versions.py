@@ -20,6 +20,12 @@ def versions(base: str) -> list[int]:
     return sorted(int(name) for name in names if name.isdigit())
 
 
+def newest(base: str) -> str | None:
+    """Return the path of the newest version under a base path, None where there is none."""
+    found = versions(base)
+    return f"{base}/{found[-1]}" if found else None
+
+
 def next_version(base: str, known: Sequence[int] = ()) -> int:
     """Return a version above all there are: the time in seconds, as TFX's Pusher numbers them.
 

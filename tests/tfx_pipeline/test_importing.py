@@ -6,7 +6,8 @@ import pytest
 
 from tfx_pipeline import __main__ as cli
 from tfx_pipeline.config import PipelineConfig
-from tfx_pipeline.dataset.importing import import_span
+from tfx_pipeline.dataset.importing import ImportReport, import_span
+from tfx_pipeline.dataset.report import as_text
 from tfx_pipeline.errors import DataError, TooManyRejectedError
 
 
@@ -52,6 +53,22 @@ def test_spans_are_numbered_and_never_overwritten(tmp_path):
     first = (good.spans_path / "span-1" / "train").iterdir()
     second = (good.spans_path / "span-2" / "train").iterdir()
     assert [f.read_bytes() for f in first] == [f.read_bytes() for f in second]
+
+
+def test_an_import_says_what_changed_since_the_span_before(tmp_path):
+    def span(labels: list[tuple[int, str]]) -> ImportReport:
+        lines = [json.dumps({"text": f"{n} {label}", "label": label}) for n, label in labels]
+        return import_span(config(tmp_path, lines).model_copy(update={"task": "classification"}))
+
+    first = span([(n, "ab"[n % 2]) for n in range(200)])
+    assert first.drift is None
+    second = span([(n, "aaac"[n % 4]) for n in range(200)])
+    assert (second.drift.since, second.drift.new, second.drift.gone) == (1, ("c",), ("b",))
+    assert second.drift.moved[0] == "b"
+    assert 0.3 < second.drift.share < 0.7
+    said = as_text(second)
+    assert "since span 1: new labels c; no more b; the share of b " in said
+    assert json.loads((second.span / "import.json").read_text())["drift"]["new"] == ["c"]
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,10 @@ def specs(trained, tiny_bert, tmp_path_factory) -> dict[str, dict]:
     flags = [
         f"encoder.preset={tiny_bert}",
         "training.epochs=1",
+        "training.folds=0",
+        "training.warm_start=true",
+        "data.spans.last=3",
+        "tuning={trials: 1, parameters: {training.batch_tokens: [333]}}",
         "evaluation.bounds=[]",
         "serving.gate.seconds=0.2",
         f"data.root={trained.folder / 'data'}",
@@ -149,8 +153,12 @@ def test_a_spec_has_image_resources_and_what_its_backend_knows(specs, runner):
     assert trainer["accelerator"] == {"count": "1", "type": "nvidia.com/gpu"}
     assert "resources" not in executors["Transform_executor"]["container"]
     assert any("resolver" in e for e in executors.values()) == (runner == "vertex")
-    split = json.dumps(spec["root"]["dag"]["tasks"]["ImportExampleGen"]["inputs"])
-    assert ("{SPAN}" in split) == (runner == "vertex")
+    tasks = spec["root"]["dag"]["tasks"]
+    given = json.dumps(tasks["ImportExampleGen"]["inputs"])
+    assert ("{SPAN}" in given) == (runner == "vertex")
+    assert '\\"last\\": 3.0' in given
+    tuned = tasks["Trainer"]["inputs"]["artifacts"]["hyperparameters"]["taskOutputArtifact"]
+    assert tuned["producerTask"] == "Tuner"
 
 
 @pytest.mark.slow
@@ -161,7 +169,10 @@ def test_every_command_of_the_spec_runs_and_the_model_is_pushed(specs, trained, 
     backend = Backend(specs["kubeflow"], tmp_path / "tasks")
     backend.run_all()
     assert set(backend.made) == set(specs["kubeflow"]["root"]["dag"]["tasks"])
-    assert (backend.path("Trainer", "model") / "Format-Serving" / "saved_model.pb").is_file()
+    model = backend.path("Trainer", "model") / "Format-Serving"
+    card = json.loads((model / "assets.extra" / "model_card.json").read_text())
+    assert card["config"]["training"]["batch_tokens"] == 333, "the Tuner's"
+    assert (backend.path("ImportExampleGen", "examples") / "Split-test").is_dir()
     assert list(backend.path("Evaluator", "evaluation").glob("metrics*"))
     # Without queries the model to beat is the one that was pushed last.
     card = json.loads((backend.path("Scorecard", "scorecard") / "scorecard.json").read_text())

@@ -8,7 +8,7 @@ import pytest
 
 from serving_client.examples import from_example, to_example
 from tfx_pipeline.config import FormatConfig, PipelineConfig
-from tfx_pipeline.dataset.foreign import check_newest
+from tfx_pipeline.dataset.foreign import check_spans
 from tfx_pipeline.dataset.formats import reader
 from tfx_pipeline.dataset.importing import import_span
 from tfx_pipeline.dataset.report import as_text
@@ -162,7 +162,7 @@ def foreign(tmp_path, task, rows, **data):
 
 
 def test_a_span_of_others_is_used_as_it_is(tmp_path):
-    check_newest(
+    check_spans(
         foreign(tmp_path, "regression", [{"text": "a", "label": 1.5}, {"text": "b", "label": 2.0}])
     )
 
@@ -186,20 +186,20 @@ def test_a_span_the_task_cannot_use_is_refused(tmp_path, task, row, message):
         "token": {"text": "a", "tokens": ["a"], "tags": ["O"]},
     }
     with pytest.raises(DataError, match=message):
-        check_newest(foreign(tmp_path, task, [good[task], row]))
+        check_spans(foreign(tmp_path, task, [good[task], row]))
 
 
 def test_a_damaged_or_missing_split_is_refused(tmp_path):
     given = foreign(tmp_path, "regression", [{"text": "a", "label": 1.5}])
     with pytest.raises(DataError, match="same label"):
-        check_newest(given)
+        check_spans(given)
     file = given.spans_path / "span-7" / "eval" / "a.gz"
     file.write_bytes(file.read_bytes()[:-12])
     with pytest.raises(DataError, match=r"eval/a\.gz: record 1: "):
-        check_newest(given)
+        check_spans(given)
     file.unlink()
     with pytest.raises(DataError, match="eval: no files"):
-        check_newest(given)
+        check_spans(given)
 
 
 def test_the_real_files(data, tmp_path):

@@ -214,10 +214,10 @@ def test_a_warm_start_knows_its_labels_again(tiny_bert, rows, tmp_path, lora_ran
     still = config_of(tiny_bert, learning_rate=1e-12, epochs=1, lora_rank=lora_rank)
     texts, ids = rows
     data = examples(still, texts, 2 - ids)
-    again = FineTuning(still, encoder, labels, before=tmp_path).run(data, None)
+    again = FineTuning(still, encoder, labels, before=str(tmp_path)).run(data, None)
     batch = next(iter(bucket(data, 4096)))
     logits = again(batch["inputs"], training=False)["logits"].numpy()
     assert (logits[:, 1:].argmax(axis=1) + 1 == batch[TARGET].numpy()).mean() > 0.95
     other = config_of(tiny_bert).model_copy(update={"task": "regression"})
     with pytest.raises(EncoderError, match="has task classification, the config regression"):
-        FineTuning(other, encoder, (), before=tmp_path).run(data, None)
+        FineTuning(other, encoder, (), before=str(tmp_path)).run(data, None)

@@ -72,6 +72,16 @@ class SplitConfig(Frozen):
         return self
 
 
+class SpansConfig(Frozen):
+    """Which spans a run takes: the `last` so many, the newest of them to be judged on.
+
+    A model learns from their train splits, and epochs and thresholds are chosen on their eval
+    splits; the test split is that of the newest. Labels may come with a span and go with another.
+    """
+
+    last: int = Field(default=1, ge=1)
+
+
 class DataConfig(Frozen):
     """The labelled events and the spans made of them.
 
@@ -98,6 +108,7 @@ class DataConfig(Frozen):
     weight: str | None = None
     features: tuple[str, ...] = ()
     split: SplitConfig = SplitConfig()
+    spans: SpansConfig = SpansConfig()
     duplicates: Literal["drop", "keep"] = "drop"
     max_rejected: Share = 0.01
     accept_schema_change: bool = False

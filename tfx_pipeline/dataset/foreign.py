@@ -17,19 +17,20 @@ from tfx_pipeline.dataset.tfrecord import read_records
 from tfx_pipeline.errors import DataError
 
 
-def check_newest(config: PipelineConfig) -> None:
-    """Check the newest span, unless `tfx-pipeline import` wrote it.
+def check_spans(config: PipelineConfig) -> None:
+    """Check the spans that a run takes, but for those `tfx-pipeline import` wrote.
 
     Raises:
         DataError: it names the file and the record that the pipeline could not use.
     """
-    newest = config.spans_path / f"span-{max(span_numbers(config.spans_path))}"
-    if not (newest / SUMMARY).is_file():
-        check_span(newest, config)
+    for number in span_numbers(config.spans_path)[-config.data.spans.last :]:
+        span = config.spans_path / f"span-{number}"
+        if not (span / SUMMARY).is_file():
+            check_span(span, config)
 
 
 def check_span(span: Path, config: PipelineConfig) -> None:
-    """Check every record of a span, as `check_newest` does."""
+    """Check every record of a span, as `check_spans` does."""
     labels = set()
     for split in SPLITS:
         files = sorted(path for path in (span / split).glob("*") if path.is_file())

@@ -5,10 +5,11 @@ from __future__ import annotations
 import glob
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tfx_pipeline.config import SPLITS, PipelineConfig
+from tfx_pipeline.dataset.drift import Drift, drift_since
 from tfx_pipeline.dataset.events import label_events
 from tfx_pipeline.dataset.findings import Findings, look
 from tfx_pipeline.dataset.formats import reader
@@ -21,12 +22,13 @@ from tfx_pipeline.records import LabelledEvent, RejectedRow
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What an import found and wrote."""
+    """What an import found and wrote; `drift` is None for a first span."""
 
     span: Path
     split: Split
     rejected: tuple[RejectedRow, ...]
     findings: Findings
+    drift: Drift | None
 
 
 def import_span(config: PipelineConfig, number: int | None = None) -> ImportReport:
@@ -49,16 +51,18 @@ def import_span(config: PipelineConfig, number: int | None = None) -> ImportRepo
     findings = look(split.events)
     _check_learnable(config, split, findings)
     number = number if number is not None else max(span_numbers(config.spans_path), default=0) + 1
+    drift = drift_since(config.spans_path, number, findings)
     summary = {
         "rule": split.rule,
         "events": {name: len(split.events[name]) for name in SPLITS},
         "dropped_duplicates": split.dropped,
         "rejected": len(rejected),
         **findings.as_json(),
+        "drift": None if drift is None else asdict(drift),
         "sha256": fingerprint.hexdigest(),
     }
     span = write_span(config.spans_path, number, split.events, rejected, summary)
-    return ImportReport(span, split, tuple(rejected), findings)
+    return ImportReport(span, split, tuple(rejected), findings, drift)
 
 
 def _check_learnable(config: PipelineConfig, split: Split, findings: Findings) -> None:

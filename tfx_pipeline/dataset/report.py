@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tfx_pipeline.config import SPLITS
+from tfx_pipeline.dataset.drift import Drift
 from tfx_pipeline.dataset.findings import Spread
 from tfx_pipeline.dataset.importing import ImportReport
 
@@ -33,6 +34,8 @@ def as_text(report: ImportReport) -> str:
         lines.append(f"  labels with one training event: {_some(found.once)}")
     if found.unseen:
         lines.append(f"  labels that training never sees: {_some(found.unseen)}")
+    if report.drift is not None:
+        lines.append(f"  since span {report.drift.since}: {_changes(report.drift)}")
     return "\n".join(lines)
 
 
@@ -51,6 +54,21 @@ def _contents(report: ImportReport, name: str) -> str:
     if kept:
         shown += f"; {kept} have a text that stands in an earlier split too"
     return shown
+
+
+def _changes(drift: Drift) -> str:
+    said = []
+    if drift.new:
+        said.append(f"new labels {_some(drift.new)}")
+    if drift.gone:
+        said.append(f"no more {_some(drift.gone)}")
+    if drift.moved is not None:
+        label, before, now = drift.moved
+        said.append(f"the share of {label} {before:.1%} → {now:.1%}")
+    if drift.values is not None:
+        said.append(f"median value {drift.values[0]:g} → {drift.values[1]:g}")
+    said.append(f"median bytes of text {drift.bytes[0]:g} → {drift.bytes[1]:g}")
+    return "; ".join(said)
 
 
 def _values(spread: Spread) -> str:

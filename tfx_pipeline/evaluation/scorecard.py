@@ -54,8 +54,8 @@ def Scorecard(  # noqa: N802 - a TFX component is named as a class
     path = Path(scorecard.uri)
     path.mkdir(parents=True, exist_ok=True)
     baseline = path_utils.serving_model_path(baseline_model.uri) if baseline_model else None
-    if baseline is None and pushed and versions.versions(pushed):
-        baseline = f"{pushed}/{versions.versions(pushed)[-1]}"
+    if baseline is None and pushed:
+        baseline = versions.newest(pushed)
     result = judged(path_utils.serving_model_path(model.uri), baseline, parsed, splits, path)
     (path / FILE).write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     _bless(blessing, model, baseline_model, result["verdict"]["blessed"])

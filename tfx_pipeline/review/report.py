@@ -179,7 +179,7 @@ def _learning(run: RecordedRun) -> list[dict[str, Any]]:
 def _data(run: RecordedRun, runs: Sequence[RecordedRun]) -> dict[str, Any]:
     made = run.find("StatisticsGen", "statistics")
     if made is None:
-        return {"span": run.span, "before": None, "features": []}
+        return {"spans": run.spans, "before": None, "features": []}
     earlier = [
         other
         for other in runs
@@ -191,8 +191,8 @@ def _data(run: RecordedRun, runs: Sequence[RecordedRun]) -> dict[str, Any]:
     last = max(earlier, key=lambda other: other.span or 0, default=None)
     before = None if last is None else last.find("StatisticsGen", "statistics")
     return {
-        "span": run.span,
-        "before": None if last is None else last.span,
+        "spans": run.spans,
+        "before": None if last is None else last.spans,
         "features": statistics.describe(made.uri, None if before is None else before.uri),
     }
 
@@ -215,7 +215,7 @@ def _run(run: RecordedRun) -> dict[str, Any]:
     return {
         "id": run.run_id,
         "started": run.started.strftime("%Y-%m-%d %H:%M %Z"),
-        "span": run.span,
+        "spans": run.spans,
     }
 
 

@@ -47,7 +47,7 @@ class FineTuning:
     encoder: Encoder
     labels: tuple[str, ...]
     checkpoints: Path | None = None
-    before: Path | None = None
+    before: str | None = None
 
     def run(
         self,

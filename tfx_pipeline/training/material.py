@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
 
-from tfx_pipeline import features
+from tfx_pipeline import features, versions
 from tfx_pipeline.config import PipelineConfig
 from tfx_pipeline.model.encoder import Encoder, find_encoder
 from tfx_pipeline.training.batches import TARGET, expand, read_examples
@@ -39,7 +39,7 @@ class Material:
     counts: dict[str, int]
     train_files: tuple[str, ...]
     eval_files: tuple[str, ...]
-    before: Path | None
+    before: str | None
 
     @classmethod
     def read(cls, fn_args: Any) -> Material:
@@ -64,8 +64,8 @@ class Material:
             counts=counts,
             train_files=tuple(train_files),
             eval_files=tuple(eval_files),
-            # The last blessed version, which the first run has not.
-            before=Path(fn_args.base_model) if fn_args.base_model else None,
+            # The last blessed version, or the last that was pushed; a first run has neither.
+            before=fn_args.base_model or versions.newest(fn_args.custom_config["pushed"]),
         )
 
     def with_config(self, config: PipelineConfig) -> Material:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -20,7 +19,7 @@ from tfx_pipeline.model.encoder import Encoder
 from tfx_pipeline.model.lora import own_weights
 from tfx_pipeline.progress import log
 
-_CARD = Path("assets.extra") / "model_card.json"
+_CARD = "assets.extra/model_card.json"
 # How a tf.Module's list `weights` is named in a checkpoint.
 _KEY = "weights/{}/.ATTRIBUTES/VARIABLE_VALUE"
 
@@ -30,7 +29,7 @@ def warm_start(
     config: PipelineConfig,
     encoder: Encoder,
     labels: Sequence[str],
-    version: Path,
+    version: str,
 ) -> None:
     """Give a fresh network the weights of a SavedModel that `export` wrote.
 
@@ -40,7 +39,8 @@ def warm_start(
     Raises:
         EncoderError: the version is of another task or encoder.
     """
-    card = json.loads((version / _CARD).read_text("utf-8"))
+    with tf.io.gfile.GFile(f"{version}/{_CARD}") as file:
+        card = json.load(file)
     for name, theirs, ours in (
         ("task", card["task"], config.task),
         ("encoder.preset", card["encoder"]["preset"], config.encoder.preset),
@@ -49,10 +49,10 @@ def warm_start(
     ):
         if theirs != ours:
             raise EncoderError(
-                f"training.warm_start: version {version.name} has {name} {theirs}, the config "
+                f"training.warm_start: the last blessed model has {name} {theirs}, the config "
                 f"{ours}; set training.warm_start: false for one run"
             )
-    reader = tf.train.load_checkpoint(str(version / "variables" / "variables"))
+    reader = tf.train.load_checkpoint(f"{version}/variables/variables")
     values = _weights(reader)
     kept = [place for place, label in enumerate(labels) if label in card["labels"]]
     was = [card["labels"].index(labels[place]) for place in kept]
@@ -68,7 +68,7 @@ def warm_start(
         variable.assign(value)
     new = sorted(set(labels) - set(card["labels"]) - {features.OUTSIDE}) if of_labels else []
     grown = f", {len(new)} new labels: {', '.join(new[:5])}" if new else ""
-    log.info("  from the weights of version %s%s", version.name, grown)
+    log.info("  from the weights of %s%s", version, grown)
 
 
 def _weights(reader: Any) -> list[npt.NDArray[np.float32]]:

@@ -57,7 +57,7 @@ function table(columns, rows, sortable) {
 
 function header() {
   const run = R.run;
-  const line = [`run ${run.id}`, run.started, run.span === null ? "no span" : `span ${run.span}`];
+  const line = [`run ${run.id}`, run.started, run.spans === null ? "no span" : `span ${run.spans}`];
   if (R.counts) line.push(`${R.counts.test} test events` + (R.positives === null ? "" : `, ${R.positives} of them anomalies`));
   const [first, ...rest] = R.verdict.line.split(": ");
   const verdict = el("div", { class: R.verdict.good ? "verdict good" : "verdict", id: "verdict" }, el("b", {}, first), rest.length ? `: ${rest.join(": ")}` : "");
@@ -264,7 +264,7 @@ function data() {
     f.distinct === undefined ? null : { value: f.distinct, show: [String(f.distinct)] }, f.feature === "event_time" ? { value: f.mean, show: [new Date(f.low / 1000).toISOString().slice(0, 10), " to ", new Date(f.high / 1000).toISOString().slice(0, 10)] } : f.kind === "number" ? f.mean : { value: f.mean_length, show: [number(f.mean_length, 1)] },
     { value: f.drift, show: [number(f.drift)], class: f.drift > 0.1 ? "worse" : "" },
     { value: "", show: [f.top.map(([value, count]) => `${value} ${count}`).join(", ").slice(0, 160)] }] }));
-  const note = R.data.before === null ? `Training split of span ${R.data.span}; there is no earlier span to compare with.` : `Training split of span ${R.data.span}; drift is against span ${R.data.before} (L-infinity of the shares of values, Jensen-Shannon of numbers).`;
+  const note = R.data.before === null ? `Training split of span ${R.data.spans}; there is no earlier span to compare with.` : `Training split of span ${R.data.spans}; drift is against span ${R.data.before} (L-infinity of the shares of values, Jensen-Shannon of numbers).`;
   section("data", "Data", note,
     R.schema.length ? el("div", { class: "verdict", id: "schema" }, el("b", {}, "the schema changed: "), R.schema.join("; ")) : null,
     rows.length ? table([{ title: "feature" }, { title: "kind" }, { title: "events" }, { title: "missing" }, { title: "distinct" }, { title: "mean (length)" }, { title: "drift" }, { title: "commonest", text: true }], rows, true) : null);
