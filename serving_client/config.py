@@ -89,7 +89,7 @@ class Ejection:
 
 @dataclass(frozen=True)
 class Tls:
-    """TLS, and mutual TLS where a client certificate is given. The bytes are PEM.
+    """TLS, and mutual TLS where a client certificate is given. The bytes are PEM text, not paths.
 
     `root_certificates` None means the system's. `server_name` is checked instead of the address'
     host name. Keys never show in `repr`.
@@ -101,6 +101,16 @@ class Tls:
     server_name: str | None = None
 
     def __post_init__(self) -> None:
+        for name, what in (
+            ("root_certificates", b"CERTIFICATE-----"),
+            ("client_certificate", b"CERTIFICATE-----"),
+            ("client_key", b"PRIVATE KEY-----"),
+        ):
+            pem = getattr(self, name)
+            _require(
+                pem is None or (isinstance(pem, bytes) and what in pem),
+                f"tls.{name} must be the bytes of a PEM file ({what.strip(b'-').decode().lower()})",
+            )
         _require(
             (self.client_certificate is None) == (self.client_key is None),
             "tls.client_certificate and tls.client_key go together",

@@ -27,10 +27,11 @@ def prediction(response: Any) -> Prediction:
     """Read a PredictResponse."""
     spec = response.model_spec
     outputs = {}
+    allowance = tensors.Allowance()
     found = response.outputs
     for name in found:
         try:
-            outputs[name] = tensors.from_proto(found[name])
+            outputs[name] = tensors.from_proto(found[name], allowance)
         except TensorError as error:
             raise ResponseError(f"output {name!r}: {error.message}") from error
     return Prediction(outputs, spec.name, _version(spec), spec.signature_name or DEFAULT_SIGNATURE)

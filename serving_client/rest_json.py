@@ -17,7 +17,7 @@ from google.protobuf import json_format
 
 from serving_client import protos, tensors
 from serving_client.calls import Call
-from serving_client.errors import ResponseError, TensorError, UnimplementedError
+from serving_client.errors import InputError, ResponseError, TensorError, UnimplementedError
 from serving_client.examples import from_example
 from serving_client.metadata import TensorSpec
 
@@ -95,6 +95,11 @@ def _path(call: Call[Any]) -> str:
 
 
 def _predict(call: Call[Any]) -> dict[str, Any]:
+    if call.known is not None:
+        for name in call.request.output_filter:
+            if name not in call.known.outputs:
+                there = ", ".join(call.known.outputs)
+                raise InputError(f"no output is named {name}; there are {there}")
     columns = {}
     for name, proto in call.request.inputs.items():
         array = tensors.from_proto(proto)
@@ -144,9 +149,10 @@ def _read_predict(call: Call[Any], document: Any) -> Any:
         value = {next(iter(known.outputs)): value}
     wanted = list(call.request.output_filter) or list(value)
     for name in wanted:
-        spec = known.outputs[name]
+        if name not in known.outputs:
+            raise ResponseError(f"output {name!r} is not in the model's metadata")
         try:
-            message.outputs[name].CopyFrom(_tensor(value[name], spec))
+            message.outputs[name].CopyFrom(_tensor(value[name], known.outputs[name]))
         except TensorError as error:
             raise ResponseError(f"output {name!r}: {error.message}") from error
     return message

@@ -62,13 +62,29 @@ def fill(proto: Any, value: Any, dtype: int | None = None, *, typed: bool = Fals
         typed_values.write(proto, raw, wire)
 
 
-def from_proto(proto: Any, *, max_expanded_bytes: int = MAX_EXPANDED_BYTES) -> Array:
+class Allowance:
+    """How many bytes of repeated values the tensors of one message may still expand to."""
+
+    def __init__(self, max_expanded_bytes: int = MAX_EXPANDED_BYTES) -> None:
+        self.left = max_expanded_bytes
+
+    def take(self, size: int) -> None:
+        """Count `size` bytes that no byte of the message stands for. TensorError if too many."""
+        if size > self.left:
+            raise TensorError(
+                f"the shape asks for {size} bytes of repeated values, the limit is {self.left}"
+            )
+        self.left -= size
+
+
+def from_proto(proto: Any, allowance: Allowance | None = None) -> Array:
     """The array a TensorProto stands for; object array of bytes for strings.
 
     Follows TensorFlow: `tensor_content`, where not empty, must fit the shape exactly; otherwise the
     typed values count, the last one repeated if there are too few, zeros if there are none, the
     surplus ignored; an unknown rank is read as the dimensions given. Small integers wrap. Raises
-    TensorError for everything else, and where repetition would take over `max_expanded_bytes`.
+    TensorError for everything else, and where repetition would take more than `allowance`, which
+    the tensors of one message share (256 MiB without).
     """
     wire = wire_type(proto.dtype)
     dims = proto.tensor_shape.dim
@@ -77,11 +93,11 @@ def from_proto(proto: Any, *, max_expanded_bytes: int = MAX_EXPANDED_BYTES) -> A
     if count == 0:
         flat: Array = np.empty(0, dtype=wire.numpy)
     elif wire is STRING:
-        flat = _strings_from_proto(proto, count, max_expanded_bytes)
+        flat = _strings_from_proto(proto, count, allowance)
     elif content := proto.tensor_content:  # read once: each access copies
         flat = _from_raw(_content(content, count, wire), wire)
     else:
-        flat = _from_raw(_typed(proto, count, wire, max_expanded_bytes), wire)
+        flat = _from_raw(_typed(proto, count, wire, allowance), wire)
     if len(shape) == 1:
         return flat
     try:
@@ -195,26 +211,19 @@ def _content(content: bytes, count: int, wire: WireType) -> Array:
     return np.frombuffer(content, dtype=wire.raw)
 
 
-def _typed(proto: Any, count: int, wire: WireType, max_expanded_bytes: int) -> Array:
+def _typed(proto: Any, count: int, wire: WireType, allowance: Allowance | None) -> Array:
     values = typed_values.read(proto, wire)
     if len(values) == count:  # the usual case, quickly
         return values
     if len(values) > count:
         return values[:count]
-    _check_expansion(count * wire.numpy.itemsize, max_expanded_bytes)
+    (allowance or Allowance()).take(count * wire.numpy.itemsize)
     if not len(values):
         return np.zeros(count, dtype=wire.raw)
     filled = np.empty(count, dtype=wire.raw)
     filled[: len(values)] = values
     filled[len(values) :] = values[-1]
     return filled
-
-
-def _check_expansion(size: int, limit: int) -> None:
-    if size > limit:
-        raise TensorError(
-            f"the shape asks for {size} bytes of repeated values, the limit is {limit}"
-        )
 
 
 # --- strings ---
@@ -284,7 +293,7 @@ def _text_array(value: Any) -> Array:
     return result.reshape(array.shape)
 
 
-def _strings_from_proto(proto: Any, count: int, max_expanded_bytes: int) -> Array:
+def _strings_from_proto(proto: Any, count: int, allowance: Allowance | None) -> Array:
     if proto.tensor_content:
         array: Array = np.empty(count, dtype=object)
         array[:] = _string_list(proto.tensor_content, count)
@@ -294,7 +303,7 @@ def _strings_from_proto(proto: Any, count: int, max_expanded_bytes: int) -> Arra
         return values
     if len(values) > count:
         return values[:count]
-    _check_expansion(count * 8, max_expanded_bytes)
+    (allowance or Allowance()).take(count * 8)
     filled: Array = np.full(count, values[-1] if len(values) else b"", dtype=object)
     filled[: len(values)] = values
     return filled

@@ -157,6 +157,10 @@ def _predict(given: Any, signatures: Any, spec: Any, ask: Callable[..., Any]) ->
     if name not in signatures.signature_def:
         raise InvalidArgumentError(f'Serving signature name: "{name}" not found in signature def')
     infos = signatures.signature_def[name].inputs
+    if not signatures.signature_def[name].outputs:
+        raise InvalidArgumentError(
+            'over REST a client must know the outputs: add(…, outputs={"label": "string[?]"})'
+        )
     rows = "instances" in given
     values = given["instances" if rows else "inputs"]
     if rows and values and isinstance(values[0], dict) and "b64" not in values[0]:

@@ -258,4 +258,15 @@ def test_restarts_lose_no_call():
 
 def test_certificates_must_come_in_pairs():
     with pytest.raises(InputError, match="go together"):
-        Tls(client_certificate=b"x")
+        Tls(client_certificate=b"-----BEGIN CERTIFICATE-----")
+
+
+def test_what_is_no_pem_is_named_and_not_shown():
+    for settings, name in (
+        ({"root_certificates": "SECRET.pem"}, "root_certificates"),
+        ({"client_certificate": b"SECRET", "client_key": b"SECRET"}, "client_certificate"),
+        ({"client_key": b"-----BEGIN CERTIFICATE-----SECRET"}, r"client_key .*private key"),
+    ):
+        with pytest.raises(InputError, match=rf"tls\.{name}") as caught:
+            Tls(**settings)
+        assert "SECRET" not in str(caught.value)

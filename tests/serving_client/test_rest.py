@@ -76,6 +76,14 @@ def test_predict(rest, rest_server):
     assert rest.predict("shout", "x", label="stable").text("loud") == ["X"]
 
 
+def test_outputs_that_are_not_there(rest, rest_server):
+    with pytest.raises(InputError, match="no output is named triple; there are count, double"):
+        rest.predict("both", {"x": [[1.0, 2.0]]}, outputs=["double", "triple"])
+    rest_server.add("silent", shout)
+    with pytest.raises(InvalidArgumentError, match="a client must know the outputs"):
+        rest.predict("silent", "x")
+
+
 def test_bytes_that_are_no_text(rest):
     raw = [b"\xff\x00", "é".encode()]
     assert rest.predict("bytes", raw)["b_bytes"].tolist() == raw

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from serving_client import dtypes, protos, varints
-from serving_client.errors import TensorError
-from serving_client.tensors import from_proto, to_proto
+from serving_client import dtypes, protos, responses, varints
+from serving_client.errors import ResponseError, TensorError
+from serving_client.tensors import Allowance, from_proto, to_proto
 
 PLAIN = [
     wire.numpy
@@ -191,7 +191,18 @@ def test_random_bytes_never_crash(data):
     except Exception:
         return
     with contextlib.suppress(TensorError):
-        from_proto(proto, max_expanded_bytes=1 << 20)
+        from_proto(proto, Allowance(1 << 20))
+
+
+def test_the_tensors_of_one_message_share_what_they_may_expand_to():
+    message = protos.PredictResponse()
+    for number in range(300):
+        tensor = message.outputs[f"output {number}"]
+        tensor.CopyFrom(protos.TensorProto(dtype=protos.DT_FLOAT, float_val=[1.0]))
+        tensor.tensor_shape.dim.add(size=1 << 18)
+    assert message.ByteSize() < 20_000
+    with pytest.raises(ResponseError, match="bytes of repeated values, the limit is"):
+        responses.prediction(message)
 
 
 def test_large_arrays_are_not_copied_twice():

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import ssl
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import grpc
 import pytest
@@ -64,6 +67,43 @@ def test_tls(certificates, mutual):
         for tls in (None, wrong_name) + ((client_tls(certificates, mutual=False),) * mutual):
             with Client(server.address, tls=tls) as client, pytest.raises(ServingError):
                 client.predict("m", "x", timeout=0.5)
+
+
+@pytest.mark.parametrize("mutual", [False, True])
+def test_rest_behind_a_proxy_with_tls(certificates, mutual):
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificates / "server.pem", certificates / "server.key")
+    if mutual:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(certificates / "ca.pem")
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = b'{"model_version_status": [{"version": "7", "state": "AVAILABLE"}]}'
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_):
+            pass  # clients that are turned away
+
+    with Server(("127.0.0.1", 0), Handler) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"https://127.0.0.1:{server.server_address[1]}"
+        tls = client_tls(certificates, mutual=mutual)
+        with Client(address, tls=tls) as client:
+            assert client.status("m")[0].version == 7
+        wrong_name = client_tls(certificates, mutual=mutual, name="other.example")
+        for wrong in (None, wrong_name) + ((client_tls(certificates, mutual=False),) * mutual):
+            with Client(address, tls=wrong) as client, pytest.raises(ServingError):
+                client.status("m", timeout=0.5)
+        server.shutdown()
 
 
 def test_tls_on_the_command_line(certificates, capsys):
