@@ -28,10 +28,12 @@ class Echo:
         self.gate = gate
         self.entered = threading.Semaphore(0)
         self.runs = []
+        self.values = []
 
     def run(self, feeds, fetches, timeout_ms=None):
         values = feeds[0][1].strings()
         self.runs.append(feeds[0][1].shape)
+        self.values.append(values)
         self.entered.release()
         if self.gate:
             assert self.gate.wait(20)
@@ -109,6 +111,7 @@ def test_batches_are_filled_up_to_an_allowed_size():
     batching = graph(inner, max_batch_size=8, allowed_batch_sizes=(1, 4, 8))
     assert batching.run(feed("a", "b"), ("y",))[0].strings() == [b"a", b"b"]
     assert inner.runs == [(4,)]
+    assert inner.values == [[b"a", b"b", b"a", b"a"]]  # the first row of the last request
 
 
 def test_large_requests_are_split_and_put_together():
@@ -116,6 +119,31 @@ def test_large_requests_are_split_and_put_together():
     batching = graph(inner, max_execution_batch_size=2, split_large_batches=True)
     assert batching.run(feed(*"abcde"), ("y",))[0].strings() == [b"a", b"b", b"c", b"d", b"e"]
     assert sorted(inner.runs) == [(1,), (2,), (2,)]
+
+
+def test_a_full_queue_says_what_it_could_still_take_when_it_splits(pool):
+    inner = Echo(threading.Event())
+    batching = graph(
+        inner,
+        threads=1,
+        max_execution_batch_size=2,
+        split_large_batches=True,
+        max_enqueued_batches=2,
+    )
+    first = pool.submit(batching.run, feed("a"), ("y",))
+    inner.entered.acquire()
+    waiting = pool.submit(batching.run, feed("b", "c", "d"), ("y",))
+    while batching.waiting_rows < 3:
+        pass
+    with pytest.raises(
+        UnavailableError,
+        match=r"is full; task size is 2 but scheduling capacity is only 1 "
+        r"\(num_enqueued_batches=2, max_enqueued_batches=2, open_batch_size=1, max_execution_batch_size=2\)",
+    ):
+        batching.run(feed("e", "f"), ("y",))
+    inner.gate.set()
+    assert first.result()[0].strings() == [b"a"]
+    assert waiting.result()[0].strings() == [b"b", b"c", b"d"]
 
 
 def test_shapes_that_cannot_be_joined_run_apart(pool):
@@ -203,29 +231,6 @@ def test_refused(feeds, fetches, error, message):
         graph(Echo(), max_batch_size=3).run(feeds(), fetches)
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"threads": 0}, "num_batch_threads must be positive; was 0"),
-        ({"max_batch_size": -1}, "input_batch_size_limit must be positive; was -1"),
-        ({"max_enqueued_batches": 0}, "max_enqueued_batches must be positive; was 0"),
-        (
-            {"batch_timeout_seconds": -1.0},
-            "batch_timeout_micros must be non-negative; was -1000000",
-        ),
-        (
-            {"allowed_batch_sizes": (1, 2)},
-            "Last entry in allowed_batch_sizes must match max_batch_size; last entry was 2; "
-            "expected 1000",
-        ),
-    ],
-)
-def test_impossible_parameters(settings, message):
-    with pytest.raises(InvalidArgumentError) as error:
-        BatchingParameters(**settings)
-    assert error.value.message == message
-
-
 @pytest.fixture(scope="module")
 def server(models, start, tmp_path_factory):
     folder = tmp_path_factory.mktemp("batching")
@@ -287,12 +292,3 @@ def test_parameters_of_each_model(place, start, api, refused, tmp_path):
     assert server.call(PREDICT, api.predict("half", {"x": [[1.0]] * 2})).outputs
     with refused("INVALID_ARGUMENT", "Task size 3 is larger than maximum input batch size 2"):
         server.call(PREDICT, api.predict("half", {"x": [[1.0]] * 3}))
-
-
-def test_a_parameters_file_needs_batching(start, tmp_path, models):
-    (tmp_path / "b").write_text("")
-    server = start(
-        f"--batching_parameters_file={tmp_path}/b", f"--model_base_path={models}/half", ready=False
-    )
-    assert server.process.wait(30) == 255
-    assert "without enable_batching" in server.process.stdout.read()
