@@ -33,7 +33,7 @@ def read_session_options(flags: Flags) -> SessionOptions:
             f"--mixed_precision={flags.mixed_precision} is not known", "use bfloat16, or leave it"
         )
     return SessionOptions(
-        tags=tuple(flags.saved_model_tags.split(",")),
+        tags=tuple(filter(None, flags.saved_model_tags.split(","))) or ("serve",),
         intra_op_threads=intra,
         inter_op_threads=inter,
         gpu_memory_fraction=flags.per_process_gpu_memory_fraction,

@@ -178,6 +178,7 @@ def classic(path):
                 "predict",
             ),
             "with_default": with_default,
+            "float_inputs": signature({"inputs": a}, {"outputs": 2.0 * a}, "regress"),
         }
         _save_tf1(path, session, signatures)
 

@@ -138,7 +138,8 @@ def test_a_full_queue_says_what_it_could_still_take_when_it_splits(pool):
     with pytest.raises(
         UnavailableError,
         match=r"is full; task size is 2 but scheduling capacity is only 1 "
-        r"\(num_enqueued_batches=2, max_enqueued_batches=2, open_batch_size=1, max_execution_batch_size=2\)",
+        r"\(num_enqueued_batches=2, max_enqueued_batches=2, open_batch_size=1, "
+        r"max_execution_batch_size=2\)",
     ):
         batching.run(feed("e", "f"), ("y",))
     inner.gate.set()

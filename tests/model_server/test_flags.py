@@ -127,6 +127,13 @@ def test_threads_of_a_session(session, intra, inter, threads):
     assert (options.intra_op_threads, options.inter_op_threads) == threads
 
 
+@pytest.mark.parametrize(
+    ("text", "tags"), [("serve", ("serve",)), ("serve,gpu", ("serve", "gpu")), ("", ("serve",))]
+)
+def test_tags(text, tags):
+    assert read_session_options(Flags(saved_model_tags=text)).tags == tags
+
+
 def test_all_three_thread_counts_at_once_are_refused():
     names = ("session", "intra_op", "inter_op")
     with pytest.raises(StartError, match="are all set"):

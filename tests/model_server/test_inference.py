@@ -111,6 +111,7 @@ def test_classify_refused(server, api, refused, signature, message):
         ("regress_wrong_rank", "Expected output Tensor shape to be either [batch_size] or [batch"),
         ("regress_wrong_batch", "Input batch size did not match output batch size: 1 vs. 2"),
         ("regress_wrong_type", "Expected output Tensor of DT_FLOAT.  Got: DT_DOUBLE"),
+        ("float_inputs", "Expects arg[0] to be float but string is provided"),
     ],
 )
 def test_regress_refused(server, api, refused, signature, message):
@@ -146,6 +147,8 @@ def test_bad_examples(server, api, refused, items, message):
         server.call(REGRESS, regression(api, items))
     with refused("INVALID_ARGUMENT", "Missing ModelSpec"):
         server.call(REGRESS, protos.RegressionRequest())
+    with refused("INVALID_ARGUMENT", "Missing ModelSpec"):
+        server.call(CLASSIFY, protos.ClassificationRequest())
 
 
 def multi(api, *tasks):
@@ -167,6 +170,22 @@ def test_multi_inference(server, api):
     assert classified.model_spec == api.spec("classic", version=123, signature="classify")
 
 
+def test_only_the_first_task_chooses_the_version(server, api, refused):
+    message = multi(api, R, ("classic", "classify", "classify"))
+    message.tasks[1].model_spec.version.value = 9
+    assert len(server.call(MULTI_INFERENCE, message).results) == 2
+    message.tasks[0].model_spec.version.value = 9
+    with refused("NOT_FOUND", "Servable not found for request: Specific(classic, 9)"):
+        server.call(MULTI_INFERENCE, message)
+
+
+def test_multi_inference_needs_examples_too(server, api, refused):
+    message = multi(api, R)
+    message.ClearField("input")
+    with refused("INVALID_ARGUMENT", "Input is empty."):
+        server.call(MULTI_INFERENCE, message)
+
+
 R = ("classic", None, "regress")
 
 
@@ -181,6 +200,16 @@ R = ("classic", None, "regress")
             [("classic", "no", "regress")],
             "INVALID_ARGUMENT",
             "Requested signature not found in model graph: no",
+        ),
+        (
+            [R, ("classic", "two_inputs", "classify")],
+            "INVALID_ARGUMENT",
+            "Expected one input Tensor.",
+        ),
+        (
+            [R, ("classic", "other_outputs", "regress")],
+            "INVALID_ARGUMENT",
+            "No regression outputs found in SignatureDef: ",
         ),
         (
             [("classic", None, "predict")],

@@ -273,6 +273,12 @@ def test_metadata_refused(half, api, refused, name, fields, code, message):
         half.call(GET_MODEL_METADATA, request)
 
 
+def test_metadata_needs_a_model(half, refused):
+    request = protos.GetModelMetadataRequest(metadata_field=["signature_def"])
+    with refused("INVALID_ARGUMENT", "Missing ModelSpec"):
+        half.call(GET_MODEL_METADATA, request)
+
+
 def test_status(half, api, refused):
     def status(**spec):
         request = protos.GetModelStatusRequest(model_spec=api.spec(**spec))
