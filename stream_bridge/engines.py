@@ -90,6 +90,8 @@ def _wait(runtime: Runtime, result: PipelineResult) -> None:
     """Waits until all was read and written; raises what stops that."""
     while not PipelineState.is_terminal(result.state):
         ended = runtime.ended.wait(_LOOK_SECONDS)
+        if runtime.draining.is_set() and runtime.config.java_reads:
+            ended = True  # it cannot be told to stop; what it has not committed is read again
         hopeless = isinstance(runtime.failure, FINAL)
         if ended or hopeless or runtime.abandon.is_set():
             result.cancel()

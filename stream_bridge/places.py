@@ -66,11 +66,6 @@ class Here:
 
     name: str
 
-    @property
-    def config(self) -> BridgeConfig:
-        """The bridge."""
-        return self.open().config
-
     def open(self) -> Runtime:
         """The runtime."""
         return Runtime.find(self.name)

@@ -9,7 +9,7 @@ from serving_client.metadata import ModelMetadata, Signature, TensorSpec
 from stream_bridge.config.bridge import BridgeConfig
 from stream_bridge.config.scoring import ShadowConfig
 from stream_bridge.config.server import ServerConfig
-from stream_bridge.errors import Abandoned, MismatchError
+from stream_bridge.errors import Abandoned, MismatchError, ServerAway
 from stream_bridge.runtime import Runtime
 from stream_bridge.scoring.failures import Patience
 from stream_bridge.server import ModelServer
@@ -35,7 +35,7 @@ def _check_one(config: BridgeConfig, wanted: ServerConfig, key: str) -> list[str
     try:
         return compare(config, server)
     except (ServingError, NotReady) as error:
-        raise MismatchError(
+        raise ServerAway(
             f"{key}.address: {wanted.address} does not answer: {error}; "
             "start the server, or correct the address"
         ) from error

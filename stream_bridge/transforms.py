@@ -93,6 +93,15 @@ class ScoreEvents(Step):
             yield WindowedValue(found, *self._at)
 
 
+class CountLines(Step):
+    """Lines that the engine itself has read, for the bridge's own account."""
+
+    def process(self, raws):
+        """Counts, and passes them on."""
+        self._opened.metrics.lines_read(len(raws))
+        yield raws
+
+
 class AtEventTime(beam.DoFn):
     """Lists of outcomes to predictions, each at its event time."""
 

@@ -8,8 +8,10 @@ from typing import Literal
 from pydantic import PositiveFloat, PositiveInt, field_validator, model_validator
 
 from stream_bridge.config.base import Frozen
-from stream_bridge.config.engine import FlinkConfig, PrismConfig
+from stream_bridge.config.dataflow import check_for_dataflow
+from stream_bridge.config.engine import DataflowConfig, FlinkConfig, PrismConfig
 from stream_bridge.config.format import FormatConfig, LimitsConfig
+from stream_bridge.config.kafka import KafkaSource
 from stream_bridge.config.memory import MemorySource
 from stream_bridge.config.monitoring import MonitoringConfig
 from stream_bridge.config.rules import RuleConfig
@@ -41,6 +43,7 @@ class BridgeConfig(Frozen):
       engine: what runs the pipeline; ``local`` is Beam's in-process runner.
       prism: where Prism is.
       flink: how Flink is used.
+      dataflow: where the job runs, and on what.
       state_dir: where positions, spool and status live; one bridge at a time uses it.
       server: the model.
       source: where lines come from.
@@ -60,9 +63,10 @@ class BridgeConfig(Frozen):
       stop_after: stop, and drain, after reading this many lines; None reads on.
     """
 
-    engine: Literal["local", "prism", "flink"] = "local"
+    engine: Literal["local", "prism", "flink", "dataflow"] = "local"
     prism: PrismConfig = PrismConfig()
     flink: FlinkConfig = FlinkConfig()
+    dataflow: DataflowConfig = DataflowConfig()
     state_dir: Path
     server: ServerConfig
     source: SourceConfig
@@ -109,6 +113,19 @@ class BridgeConfig(Frozen):
                 "windows: the local engine fires windows only when the source ends, and this one "
                 "does not; choose another engine, or leave the windows out"
             )
+        return self
+
+    @property
+    def java_reads(self) -> bool:
+        """Beam's KafkaIO reads, and keeps the position; the bridge has no source of its own."""
+        return isinstance(self.source, KafkaSource) and self.source.reader == "java"
+
+    @model_validator(mode="after")
+    def _fits_its_engine(self) -> BridgeConfig:
+        if self.java_reads and self.engine not in ("flink", "dataflow"):
+            raise ValueError("source.reader: java is for the engines flink and dataflow")
+        if self.engine == "dataflow":
+            check_for_dataflow(self)
         return self
 
     @model_validator(mode="after")

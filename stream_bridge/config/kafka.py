@@ -62,7 +62,7 @@ class KafkaTopic(Frozen):
     Attributes:
       tls: encryption; None is plain text.
       sasl: authentication; None is none.
-      options: further options of librdkafka, by its names.
+      options: further options of librdkafka, by its names (of Java's client where that reads).
     """
 
     address: str
@@ -117,6 +117,40 @@ class KafkaTopic(Frozen):
             options["sasl.password"] = self.sasl.password_file.read_text("utf-8").strip()
         return {**options, "security.protocol": protocol, **self.options}
 
+    def java_options(self) -> dict[str, str]:
+        """Options of a client in Java; its secrets stay in their files, where it runs."""
+        options = {"bootstrap.servers": self.brokers}
+        tls, sasl, protocol = self.tls, self.sasl, "PLAINTEXT"
+        if tls is not None:
+            protocol = "SSL"
+            if tls.ca_file is not None:
+                options["ssl.truststore.type"] = "PEM"
+                options["ssl.truststore.location"] = str(tls.ca_file)
+            if tls.cert_file is not None and tls.key_file is not None:
+                options["ssl.keystore.type"] = "PEM"
+                options["ssl.keystore.certificate.chain"] = _java_content(tls.cert_file)
+                options["ssl.keystore.key"] = _java_content(tls.key_file)
+        if sasl is not None:
+            protocol = f"SASL_{protocol}"
+            login = "plain.PlainLoginModule"
+            if sasl.mechanism != "PLAIN":
+                login = "scram.ScramLoginModule"
+            options["sasl.mechanism"] = sasl.mechanism
+            options["sasl.jaas.config"] = (
+                f"org.apache.kafka.common.security.{login} required "
+                f'username="{sasl.username}" password="{_java_content(sasl.password_file)}";'
+            )
+        if tls is not None or sasl is not None:
+            options["config.providers"] = "directory"
+            options["config.providers.directory.class"] = (
+                "org.apache.kafka.common.config.provider.DirectoryConfigProvider"
+            )
+        return {**options, "security.protocol": protocol, **self.options}
+
+
+def _java_content(file: Path) -> str:
+    return f"${{directory:{file.parent}:{file.name}}}"
+
 
 class KafkaSource(KafkaTopic, BrokerKeptSource):
     """A topic as the source; the group's offsets, kept by Kafka, are the position.
@@ -128,6 +162,7 @@ class KafkaSource(KafkaTopic, BrokerKeptSource):
       isolation: ``read_committed`` leaves out what aborted transactions wrote.
       until_end: stop when all partitions were read to their end as it is then.
       discover_seconds: how often to look for new partitions.
+      reader: ``librdkafka`` needs no JVM; ``java`` is Beam's own KafkaIO, on Flink and Dataflow.
       session_seconds: after this long without a sign of life, a bridge's partitions go to others.
     """
 
@@ -136,6 +171,7 @@ class KafkaSource(KafkaTopic, BrokerKeptSource):
     isolation: Literal["read_committed", "read_uncommitted"] = "read_committed"
     until_end: bool = False
     discover_seconds: PositiveFloat = 10.0
+    reader: Literal["librdkafka", "java"] = "librdkafka"
     session_seconds: float = Field(default=10.0, ge=6)
 
     @model_validator(mode="after")
@@ -146,6 +182,16 @@ class KafkaSource(KafkaTopic, BrokerKeptSource):
             except (ValueError, TypeError):
                 raise ValueError("start: write earliest, latest or a time (ISO 8601)") from None
         return self
+
+    def java_options(self) -> dict[str, str]:
+        """Options of a consumer in Java."""
+        return {
+            **super().java_options(),
+            "group.id": self.group,
+            "auto.offset.reset": "latest" if self.start == "latest" else "earliest",
+            "isolation.level": self.isolation,
+            "enable.auto.commit": "false",
+        }
 
     def start_ms(self) -> int | None:
         """``start`` as milliseconds since the epoch; None where it is no time."""

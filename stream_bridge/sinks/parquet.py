@@ -44,6 +44,15 @@ def arrow_schema(table: Table) -> pa.Schema:
     )
 
 
+def record_batch(schema: pa.Schema, rows: Sequence[Sequence[Any]]) -> pa.RecordBatch:
+    """Rows, their values in the order of the schema, as Arrow columns."""
+    columns = [
+        pa.array(values, type=field.type)
+        for values, field in zip(zip(*rows, strict=True), schema, strict=True)
+    ]
+    return pa.record_batch(columns, schema=schema)
+
+
 class ParquetSinkWriter:
     """Writes parts; at least once, and each event's rows have the same event id."""
 
@@ -100,14 +109,11 @@ class ParquetSinkWriter:
 
     def _block(self, outcomes: Sequence[Written]) -> bytes:
         rows = [self._table.row(outcome) for outcome in outcomes]
-        columns = [
-            pa.array(values, type=field.type)
-            for values, field in zip(zip(*rows, strict=True), self._schema, strict=True)
-        ]
+        batch = record_batch(self._schema, rows)
         sink = io.BytesIO()
         # Each block is a stream of its own: half of one, after a crash, spoils no other.
         with pa.ipc.new_stream(sink, self._schema) as stream:
-            stream.write_batch(pa.record_batch(columns, schema=self._schema))
+            stream.write_batch(batch)
         block = sink.getvalue()
         return len(block).to_bytes(8, "little") + block
 

@@ -1,0 +1,1 @@
+"""The bridge on Google Cloud Dataflow: Beam's own sources, the same steps, sinks from workers."""
