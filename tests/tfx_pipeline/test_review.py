@@ -15,6 +15,7 @@ from tfx_pipeline.config import PipelineConfig
 from tfx_pipeline.evaluation import FILE, predictions
 from tfx_pipeline.evaluation.figures import Answers, mistakes, scorecard_of
 from tfx_pipeline.lineage import Made, RecordedRun
+from tfx_pipeline.review.curves import confusion
 from tfx_pipeline.review.page import render
 from tfx_pipeline.review.report import comparison, report
 
@@ -135,6 +136,16 @@ def test_two_runs_are_compared_on_the_events_both_judged(tmp_path):
     ]
     low, high = found["baseline"]["difference"]["average_precision"]
     assert 0 < low < high
+
+
+def test_entities_are_confused_by_kind_and_missed_or_made_up():
+    row = {"truth": [["place", 5, 14], ["person", 20, 23]]}
+    found = [["person", 5, 14, 0.9], ["person", 30, 33, 0.8]]
+    assert confusion("token", [{**row, "predicted": found}]) == {
+        "labels": ["nothing", "person", "place"],
+        "counts": [[0, 1, 0], [1, 0, 0], [0, 1, 0]],
+        "left_out": 0,
+    }
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ Point = tuple[float, float]
 
 _POINTS = 200
 _BINS = 10
+_NOTHING = "nothing"
 
 
 def decisions(task: str, rows: Sequence[Row]) -> tuple[list[tuple[float, bool]], int]:
@@ -70,22 +71,37 @@ def reliability(found: Sequence[tuple[float, bool]]) -> list[tuple[float, float,
     ]
 
 
-def confusion(rows: Sequence[Row], limit: int = 25) -> dict[str, Any]:
-    """Return labels and counts [truth][predicted]; of many labels those confused most often."""
+def confusion(task: str, rows: Sequence[Row], limit: int = 25) -> dict[str, Any]:
+    """Return labels and counts [truth][predicted]; of many labels those confused most often.
+
+    In a token task it is the kinds of entities, matched by their ends; what only one side has is
+    `nothing` on the other.
+    """
     wrong: dict[str, int] = {}
     counts: dict[tuple[str, str], int] = {}
-    for row in rows:
-        pair = (row["truth"], row["predicted"])
+    pairs = (
+        (pair for row in rows for pair in _kinds(row))
+        if task == "token"
+        else ((row["truth"], row["predicted"]) for row in rows)
+    )
+    for pair in pairs:
         counts[pair] = counts.get(pair, 0) + 1
         for label in pair:
             wrong[label] = wrong.get(label, 0) + (pair[0] != pair[1])
     chosen = sorted(wrong, key=lambda label: (-wrong[label], label))[:limit]
-    labels = sorted(chosen, key=lambda label: (label != "normal", label))
+    labels = sorted(chosen, key=lambda label: (label not in ("normal", _NOTHING), label))
     return {
         "labels": labels,
         "counts": [[counts.get((truth, given), 0) for given in labels] for truth in labels],
         "left_out": len(wrong) - len(labels),
     }
+
+
+def _kinds(row: Row) -> Iterator[tuple[str, str]]:
+    wanted = {(begin, end): kind for kind, begin, end in row["truth"]}
+    found = {(begin, end): kind for kind, begin, end, _ in row["predicted"]}
+    for place in wanted.keys() | found.keys():
+        yield wanted.get(place, _NOTHING), found.get(place, _NOTHING)
 
 
 def _cumulated(

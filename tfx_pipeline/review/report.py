@@ -93,7 +93,7 @@ def _judged(card: dict[str, Any], rows: list[Row], earlier: list[Row]) -> dict[s
         "fairness": card["fairness"],
         "mistakes": card["mistakes"],
         "curves": _curves(task, rows, earlier),
-        "confusion": curves.confusion(rows) if task in ("anomaly", "classification") else None,
+        "confusion": curves.confusion(task, rows) if task != "regression" else None,
         "threshold": _threshold(card, rows),
         "scatter": _scatter(rows) if task == "regression" else None,
         "examples": _examples(task, rows),

@@ -2,7 +2,7 @@
 // Line charts and scatter plots as inline SVG; no library, no network.
 
 const COLOURS = ["var(--one)", "var(--two)", "var(--three)", "var(--four)"];
-const BOX = { width: 420, height: 280, left: 44, right: 10, top: 10, bottom: 38 };
+const BOX = { width: 420, height: 280, left: 50, right: 12, top: 10, bottom: 42 };
 
 function svg(name, attributes = {}, text = null) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);
@@ -37,14 +37,14 @@ function chart(series, options) {
   const root = svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": options.label });
   for (const at of ticks(x0, x1, options.wholeX)) {
     root.append(svg("line", { class: "axis", x1: x(at), x2: x(at), y1: top, y2: height - bottom }));
-    root.append(svg("text", { x: x(at), y: height - bottom + 15, "text-anchor": "middle" }, at));
+    root.append(svg("text", { x: x(at), y: height - bottom + 17, "text-anchor": "middle" }, at));
   }
   for (const at of ticks(y0, y1)) {
     root.append(svg("line", { class: "axis", x1: left, x2: width - right, y1: y(at), y2: y(at) }));
     root.append(svg("text", { x: left - 6, y: y(at) + 4, "text-anchor": "end" }, at));
   }
   root.append(svg("text", { x: (left + width - right) / 2, y: height - 6, "text-anchor": "middle" }, options.xLabel));
-  root.append(svg("text", { transform: `translate(11 ${(height - bottom + top) / 2}) rotate(-90)`, "text-anchor": "middle" }, options.yLabel));
+  root.append(svg("text", { transform: `translate(12 ${(height - bottom + top) / 2}) rotate(-90)`, "text-anchor": "middle" }, options.yLabel));
   if (options.diagonal) root.append(svg("line", { class: "guide", x1: x(Math.max(x0, y0)), y1: y(Math.max(x0, y0)), x2: x(Math.min(x1, y1)), y2: y(Math.min(x1, y1)) }));
   series.forEach((line, i) => {
     const colour = COLOURS[i % COLOURS.length];

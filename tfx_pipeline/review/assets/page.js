@@ -83,7 +83,7 @@ function metrics() {
         const gain = main[name] - before;
         const sure = change[0] > 0 || change[1] < 0;
         const kind = !sure ? "soft" : (gain > 0) === (better === "higher") ? "better" : "worse";
-        shown.push(el("span", { class: `small ${kind}` }, `${gain >= 0 ? "+" : ""}${number(gain)} (${number(change[0])} … ${number(change[1])})`));
+        shown.push(el("span", { class: `small ${kind}` }, `${gain >= 0 ? "+" : ""}${number(gain)}`), el("span", { class: `small ${kind}` }, `${number(change[0])} … ${number(change[1])}`));
       }
       return { value, show: shown };
     })],
@@ -161,7 +161,9 @@ function confusionSection() {
     const colour = i === j ? "var(--heat)" : "var(--for)";
     return el("td", { style: count ? `background:rgba(${colour},${(0.08 + 0.62 * share).toFixed(2)})` : "", title: `${c.labels[i]} → ${c.labels[j]}` }, count ? String(count) : "·");
   })));
-  section("confusion", "Confusion matrix", c.left_out ? `The ${c.labels.length} labels that are confused most; ${c.left_out} more are left out.` : null,
+  const notes = [R.task === "token" ? "Entities with the same two ends, by kind; what only one side has is nothing to the other." : "",
+    c.left_out ? `The ${c.labels.length} labels that are confused most; ${c.left_out} more are left out.` : ""];
+  section("confusion", "Confusion matrix", notes.join(" ").trim() || null,
     el("div", { class: "scroll" }, el("table", { class: "matrix" }, el("thead", {}, head), el("tbody", {}, ...rows))));
 }
 
