@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Generic, TypeVar
 
 from serving_client.errors import InputError
@@ -29,7 +30,7 @@ class Target:
         if self.version is not None and self.label is not None:
             raise InputError("give a version or a label, not both")
         if self.version is not None and (
-            not isinstance(self.version, int) or not 0 <= self.version < 2**63
+            not isinstance(self.version, Integral) or not 0 <= self.version < 2**63
         ):
             raise InputError(f"a version is a number from 0, not {self.version!r}")
 

@@ -18,6 +18,12 @@ from serving_client.errors import FailedPreconditionError, ResponseError
 from serving_client.transport import Cancellation, Reply
 
 
+def _is_cancelled(task: Any) -> bool:
+    # Closing a channel looks like a cancelled task to those who wait for its calls; from Python
+    # 3.11 on a task knows better.
+    return bool(task is not None and hasattr(task, "cancelling") and task.cancelling())
+
+
 class GrpcAioTransport(AwaitingTransport):
     """Calls over `grpc.aio`. Belongs to the event loop of its first call."""
 
@@ -49,6 +55,10 @@ class GrpcAioTransport(AwaitingTransport):
             )
         except grpc.aio.AioRpcError as error:
             raise grpc_channels.translate(error) from error
+        except asyncio.CancelledError:
+            if self._closed and not _is_cancelled(asyncio.current_task()):
+                raise FailedPreconditionError("the client is closed") from None
+            raise
         except grpc.aio.UsageError as error:  # what a closed channel raises
             raise FailedPreconditionError(f"the connection is closed: {error}") from error
         try:

@@ -62,6 +62,7 @@ class Pool:
         self._name = tls.server_name if tls else None
         self._context = tls_context(tls) if self._secure else None
         self._idle: list[http.client.HTTPConnection] = []
+        self._busy: set[http.client.HTTPConnection] = set()
         self._lock = threading.Lock()
         self._closed = False
 
@@ -103,12 +104,13 @@ class Pool:
     def _take(self, timeout: float) -> http.client.HTTPConnection:
         while True:
             with self._lock:
-                if not self._idle:
-                    break
-                connection = self._idle.pop()
-            if _is_open(connection):
+                connection = self._idle.pop() if self._idle else self._new(timeout)
+                self._busy.add(connection)
+            if connection.sock is None or _is_open(connection):
                 return connection
-            connection.close()
+            self._put_back(connection, keep=False)
+
+    def _new(self, timeout: float) -> http.client.HTTPConnection:
         if self._context is None:
             return http.client.HTTPConnection(self._host, self._port, timeout=timeout)
         if self._name:
@@ -121,24 +123,26 @@ class Pool:
 
     def _put_back(self, connection: http.client.HTTPConnection, *, keep: bool) -> None:
         with self._lock:
+            self._busy.discard(connection)
             if keep and not self._closed and len(self._idle) < _MAX_IDLE:
                 self._idle.append(connection)
                 return
         connection.close()
 
     def close(self) -> None:
-        """Close what is idle; connections in use are closed when their call ends."""
+        """Close what is idle and cut off the calls under way."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
+            busy = list(self._busy)
         for connection in idle:
             connection.close()
+        for connection in busy:
+            _abort(connection)
 
 
 def _is_open(connection: http.client.HTTPConnection) -> bool:
     # A server says nothing on an idle connection: what can be read there is its end.
-    if connection.sock is None:
-        return False
     readable, _, _ = select.select([connection.sock], [], [], 0)
     return not readable
 

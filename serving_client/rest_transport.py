@@ -135,10 +135,14 @@ class RestAioTransport(AwaitingTransport):
         cancellation = cancellation or Cancellation()
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(
+            exchange = loop.run_in_executor(
                 self._threads,
                 lambda: self._exchanges.send(address, call, timeout, headers, cancellation),
             )
+        except RuntimeError as error:  # what a pool that is shut down raises
+            raise FailedPreconditionError("the client is closed") from error
+        try:
+            return await exchange
         except asyncio.CancelledError:
             cancellation.cancel()
             raise

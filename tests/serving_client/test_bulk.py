@@ -19,6 +19,7 @@ from serving_client import (
     ResponseError,
 )
 from serving_client.tensors import from_proto
+from serving_client.testing import FakeServer
 
 
 def picky(inputs):
@@ -199,6 +200,40 @@ def test_asyncio_cancellation_reaches_the_server(server):
             assert (await client.predict("shout", "x")).version == 2
 
     asyncio.run(work())
+
+
+@pytest.mark.parametrize("rest", [False, True])
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_closing_cuts_off_calls_under_way(rest, asynchronous):
+    async def awaited(address):
+        client = AsyncClient(address)
+        await client.status("shout")
+        call = asyncio.ensure_future(client.predict("shout", {"text": ["x"]}))
+        while not any(each.method == "Predict" for each in server.calls):
+            await asyncio.sleep(0.01)
+        await client.close()
+        with pytest.raises(FailedPreconditionError, match="closed"):
+            await call
+
+    def blocking(address):
+        client = Client(address)
+        call = client.submit("shout", {"text": ["x"]})
+        while not any(each.method == "Predict" for each in server.calls):
+            time.sleep(0.01)
+        client.close()
+        with pytest.raises(FailedPreconditionError, match="closed"):
+            call.result()
+
+    with FakeServer(rest=True) as server:
+        server.add("shout", lambda i: {"loud": i["text"]}, outputs={"loud": "string[?]"})
+        server.delay(20, method="Predict")
+        address = server.rest_address if rest else server.address
+        started = time.monotonic()
+        if asynchronous:
+            asyncio.run(asyncio.wait_for(awaited(address), 15))
+        else:
+            blocking(address)
+        assert time.monotonic() - started < 10
 
 
 def test_asyncio_slots(server):

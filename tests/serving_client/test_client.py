@@ -276,6 +276,10 @@ def test_unusual_addresses_are_taken(address):
     Client(address).close()
 
 
+def test_a_version_may_be_a_number_of_numpy(client):
+    assert client.predict("shout", "x", version=np.int64(2)).version == 2
+
+
 def test_no_deadline_is_a_very_late_one(client):
     assert client.predict("shout", "x", timeout=float("inf")).version == 2
     with Client(client._config.addresses, timeout=float("inf")) as patient:
