@@ -3,8 +3,9 @@
 For a person: events the model is least sure of, each unlike those chosen before it; uncertainty
 picks the candidates, and of these the one farthest from all chosen is taken, again and again
 (k-centre greedy, Sener & Savarese 2018). For the model: events whose label it is surer of than a
-bound (self-training, Yarowsky 1995). Both are written as JSON lines with the fields of the event,
-so that the next import reads them with `data.format: {kind: json}`.
+bound (self-training, Yarowsky 1995); a label of a token task is the tags of a whole text. Both
+are written as JSON lines with the fields of the event, so that the next import reads them with
+`data.format: {kind: json}`.
 """
 
 from __future__ import annotations
@@ -26,12 +27,16 @@ from tfx_pipeline.evaluation.answers import Answering
 from tfx_pipeline.evaluation.baselines import template
 from tfx_pipeline.evaluation.outputs import said
 from tfx_pipeline.evaluation.scorecard import alert_threshold, read_card
+from tfx_pipeline.features import OUTSIDE
 from tfx_pipeline.records import RejectedRow, Row
-from tfx_pipeline.versions import versions
+from tfx_pipeline.text import render
+from tfx_pipeline.versions import newest
 
 _BATCH = 64
 # So many candidates for each event that is chosen.
 _CANDIDATES = 10
+# A probability that has a logarithm.
+_LEAST = 1e-12
 
 Floats = npt.NDArray[np.float64]
 
@@ -50,6 +55,24 @@ class Selected:
 class _Unlabelled:
     row: Row
     text: str
+    tokens: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What the model says of an event: the `fields` and the `label` are as an import reads them.
+
+    `doubt` is 0 where the model is certain, 1 where it does not know at all; `confidence` the
+    probability of the label, None where there is none.
+    """
+
+    text: str
+    fields: dict[str, Any]
+    label: Any
+    no_label: Any
+    predicted: Any
+    doubt: float
+    confidence: float | None
 
 
 def select(
@@ -68,34 +91,36 @@ def select(
     Raises:
         DataError: the task has no such selection, no version was pushed, or no event is there.
     """
-    if config.task == "token" or (config.task == "regression" and surer_than is not None):
-        raise DataError(f"select: a {config.task} model does not say how sure it is of a text")
-    pushed = versions(str(config.push_path))
-    if not pushed:
+    if config.task == "regression" and surer_than is not None:
+        raise DataError("select: a regression model does not say how sure it is of a text")
+    path = newest(config.push_path)
+    if path is None:
         raise DataError(f"{config.push_path}: no version; run `tfx-pipeline run` first")
     events = [event for file in files for event in _read(config, file)]
     if not events:
         raise DataError("select: the files hold no events")
     kinds = list({template(event.text): event for event in events}.values())
-    path = config.push_path / str(pushed[-1])
-    card = read_card(str(path))
-    answering = Answering(str(path), card)
+    card = read_card(path)
+    answering = Answering(path, card)
     texts = [event.text for event in kinds]
-    answers = [said(card, one) for one in answering.ask("serving_default", texts, _BATCH)]
-    doubt = np.array([_doubt(card, answer) for answer in answers])
+    answers = answering.ask("serving_default", texts, _BATCH)
+    judged = [
+        _judged(config, card, event, answer) for event, answer in zip(kinds, answers, strict=True)
+    ]
+    doubt = np.array([one.doubt for one in judged])
     candidates = np.argsort(-doubt, kind="stable")[: _CANDIDATES * count]
     embeddings = answering.ask("embed", [texts[place] for place in candidates], _BATCH)
     vectors = np.array([one["embedding"] for one in embeddings], np.float64)
     chosen = [int(candidates[place]) for place in spread_out(vectors, doubt[candidates], count)]
-    _write(review, config, [(kinds[n], answers[n], "") for n in chosen])
-    sure = []
+    _write(review, config, [(judged[place], judged[place].no_label) for place in chosen])
+    sure: list[_Judged] = []
     if surer_than is not None and labelled is not None:
         sure = [
-            (event, answer, _label(config, answer))
-            for number, (event, answer) in enumerate(zip(kinds, answers, strict=True))
-            if number not in set(chosen) and _confidence(config, answer) >= surer_than
+            one
+            for number, one in enumerate(judged)
+            if number not in set(chosen) and (one.confidence or 0.0) >= surer_than
         ]
-        _write(labelled, config, sure)
+        _write(labelled, config, [(one, one.label) for one in sure])
     return Selected(len(events), len(kinds), len(chosen), len(sure))
 
 
@@ -116,16 +141,51 @@ def spread_out(vectors: Floats, doubt: Floats, count: int) -> list[int]:
 
 
 def _read(config: PipelineConfig, file: Path) -> list[_Unlabelled]:
-    # Whatever stands in the label's field, or nothing, does not matter here.
-    label = "0" if config.task == "regression" else "unknown"
     rows = [row for row in reader(config.data.format)(file) if isinstance(row, Row)]
-    blind = [replace(row, fields={**row.fields, config.data.label: label}) for row in rows]
-    events = label_events(iter(blind), config, None)
+    events = label_events((_blind(row, config) for row in rows), config, None)
     return [
-        _Unlabelled(row, event.text)
+        _Unlabelled(row, event.text, event.tokens)
         for row, event in zip(rows, events, strict=True)
         if not isinstance(event, RejectedRow)
     ]
+
+
+def _blind(row: Row, config: PipelineConfig) -> Row:
+    """Return the row with a label that is right in form: what stands there does not matter."""
+    data = config.data
+    fields = dict(row.fields)
+    if config.task == "token":
+        if data.tokens not in fields:
+            # A text that nobody has cut into words yet.
+            fields[data.tokens] = json.dumps(render(data.text, fields).split())
+        try:
+            fields[data.label] = json.dumps([OUTSIDE] * len(json.loads(fields[data.tokens])))
+        except (ValueError, TypeError):
+            fields[data.label] = OUTSIDE
+    else:
+        fields[data.label] = "0" if config.task == "regression" else "unknown"
+    return replace(row, fields=fields)
+
+
+def _judged(
+    config: PipelineConfig, card: dict[str, Any], event: _Unlabelled, answer: dict[str, Any]
+) -> _Judged:
+    if card["task"] == "token":
+        return _tagged(config, card, event, answer)
+    found = said(card, answer)
+    sure = found.get("score")
+    label: Any = found["predicted"]
+    if card["task"] == "anomaly" and label != "anomaly":
+        label, sure = config.data.normal[0], 1.0 - found["score"]
+    return _Judged(
+        text=event.text,
+        fields=dict(event.row.fields),
+        label=label,
+        no_label="",
+        predicted={"predicted": found["predicted"], "score": found.get("score")},
+        doubt=_doubt(card, found),
+        confidence=sure,
+    )
 
 
 def _doubt(card: dict[str, Any], answer: dict[str, Any]) -> float:
@@ -139,26 +199,46 @@ def _doubt(card: dict[str, Any], answer: dict[str, Any]) -> float:
     return 1.0 - (first - second)
 
 
-def _confidence(config: PipelineConfig, answer: dict[str, Any]) -> float:
-    score = float(answer["score"])
-    if config.task == "anomaly" and answer["predicted"] != "anomaly":
-        return 1.0 - score
-    return score
+def _tagged(
+    config: PipelineConfig, card: dict[str, Any], event: _Unlabelled, answer: dict[str, Any]
+) -> _Judged:
+    """Give each token the tag of the first unit in it, and doubt the text by all of them.
+
+    The doubt is that of the mean tag, as a geometric mean, which does not grow with the length of
+    the text (MNLP, Shen et al. 2018); the label is as sure as its least sure tag.
+    """
+    length = int(answer["length"])
+    scores = np.maximum(answer["score"][:length].astype(np.float64), _LEAST)
+    starts = answer["begin"][:length].tolist()
+    tags = [tag.decode("utf-8") for tag in answer["tag"][:length]]
+    whole = event.text.encode("utf-8")
+    tokens, given = event.tokens, config.data.tokens in event.row.fields
+    if not given:
+        ends = answer["end"][:length].tolist()
+        tokens = tuple(
+            whole[begin:end].decode("utf-8", "replace")
+            for begin, end in zip(starts, ends, strict=True)
+        )
+        placed = tags
+    else:
+        sizes = np.array([len(token.encode("utf-8")) + 1 for token in tokens])
+        token_of = np.searchsorted(np.cumsum(sizes), starts, side="right")
+        first = dict(zip(token_of[::-1].tolist(), tags[::-1], strict=True))
+        placed = [first.get(number, OUTSIDE) for number in range(len(tokens))]
+    least = float(scores.min()) if length else 0.0
+    return _Judged(
+        text=event.text,
+        fields={**event.row.fields, config.data.tokens: list(tokens)},
+        label=placed,
+        no_label=[""] * len(tokens),
+        predicted={**said(card, answer), "score": round(least, 6)},
+        doubt=1.0 - float(np.exp(np.log(scores).mean())) if length else 0.0,
+        confidence=least,
+    )
 
 
-def _label(config: PipelineConfig, answer: dict[str, Any]) -> str:
-    if config.task == "anomaly" and answer["predicted"] != "anomaly":
-        return config.data.normal[0]
-    return str(answer["predicted"])
-
-
-def _write(
-    path: Path,
-    config: PipelineConfig,
-    found: Sequence[tuple[_Unlabelled, dict[str, Any], str]],
-) -> None:
+def _write(path: Path, config: PipelineConfig, found: Sequence[tuple[_Judged, Any]]) -> None:
     with path.open("w", encoding="utf-8") as file:
-        for event, answer, label in found:
-            said_of_it = {"predicted": answer["predicted"], "score": answer.get("score")}
-            values = {**event.row.fields, config.data.label: label, "model": said_of_it}
+        for one, label in found:
+            values = {**one.fields, config.data.label: label, "model": one.predicted}
             file.write(json.dumps(values, ensure_ascii=False) + "\n")

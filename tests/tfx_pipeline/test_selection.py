@@ -51,8 +51,10 @@ def test_a_pushed_model_chooses_and_labels(trained, tmp_path, capsys):
     assert len({template(event.text) for event in read}) == len(read) == len(done)
 
 
-def test_a_task_without_doubt_is_refused(tmp_path):
+def test_a_number_has_no_confidence(tmp_path):
     path = tmp_path / "m.yaml"
-    path.write_text("name: m\ntask: token\n", encoding="utf-8")
+    path.write_text("name: m\ntask: regression\n", encoding="utf-8")
     with pytest.raises(DataError, match="does not say how sure"):
-        select(config.load(path), [], 5, tmp_path / "review.jsonl")
+        select(
+            config.load(path), [], 5, tmp_path / "review.jsonl", 0.9, tmp_path / "labelled.jsonl"
+        )
