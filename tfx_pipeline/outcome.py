@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from tfx_pipeline.evaluation import FILE
@@ -17,7 +16,7 @@ from tfx_pipeline.tuning import TRIALS
 
 @dataclass(frozen=True)
 class Outcome:
-    """`pushed` is the version directory, None when the model was not pushed.
+    """`pushed` is the version's path or URL, None when the model was not pushed.
 
     `blessed` is the Scorecard's verdict, `why` says in a line each why a model was not blessed,
     not fit to serve, or not pushed. `scorecard` is empty when the run ended before it, `tuning`
@@ -26,7 +25,7 @@ class Outcome:
 
     blessed: bool
     why: tuple[str, ...]
-    pushed: Path | None
+    pushed: str | None
     scorecard: dict[str, Any]
     tuning: dict[str, Any] = field(default_factory=dict)
     only_tuned: bool = False
@@ -37,7 +36,7 @@ class Outcome:
         if self.only_tuned:
             return self.why[0]
         if self.pushed is not None:
-            return f"pushed as version {self.pushed.name}"
+            return f"pushed as version {self.pushed.rpartition('/')[2]}"
         return f"{'not pushed' if self.blessed else 'not blessed'}: {'; '.join(self.why)}"
 
 
@@ -50,8 +49,7 @@ def read_outcome(run: RecordedRun) -> Outcome:
     if run.stopped_at is not None or made is None:
         return Outcome(False, (_stopped(run),), None, {}, tuning)
     pushed = run.find("Pusher", "pushed_model")
-    destination = pushed.properties.get("pushed_destination") if pushed is not None else None
-    where = Path(destination) if destination else None
+    where = pushed.properties.get("pushed_destination") if pushed is not None else None
     if not (made.uri / FILE).is_file():
         gone = f"its results are gone from {made.uri}"
         return Outcome(where is not None, (gone,), where, {}, tuning)

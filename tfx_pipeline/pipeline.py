@@ -47,7 +47,7 @@ def build(
     """
     here = places is None
     if places is None:
-        places = Places(str(config.spans_path.resolve()), str(config.push_path.absolute()))
+        places = Places(str(config.spans_path.resolve()), config.push_path)
 
     # Spans on disk → Examples of the last spans, with the splits the importer made.
     example_gen = ImportExampleGen(

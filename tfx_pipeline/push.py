@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tensorflow as tf
 from tfx.components.pusher import executor as tfx_pusher
 from tfx.dsl.io import fileio
 from tfx.proto import pusher_pb2
@@ -75,12 +76,17 @@ def push(
             io_utils.copy_file(extra, f"{destination}/{Path(extra).name}", overwrite=True)
         if config.address is not None:
             _ask(config, name, version, golden)
-    except (PushRefusedError, OSError) as error:
+    except (PushRefusedError, OSError, tf.errors.OpError) as error:
         versions.remove_version(base, version)
-        raise PushRefusedError(f"version {version} was taken back: {error}") from error
+        said = " ".join(str(getattr(error, "message", error)).split())
+        raise PushRefusedError(f"version {version} was taken back: {said}") from error
     if config.keep is not None:
-        for gone in versions.prune(base, config.keep):
-            log.info("  version %d deleted: the newest %d are kept", gone, config.keep)
+        try:
+            for gone in versions.prune(base, config.keep):
+                log.info("  version %d deleted: the newest %d are kept", gone, config.keep)
+        except (OSError, tf.errors.OpError) as error:
+            # The new version is in its place all the same.
+            log.info("  old versions could not be deleted: %s", error)
     return version, destination
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TextIO
 from tfx_pipeline.config import PipelineConfig
 from tfx_pipeline.dataset.foreign import check_spans
 from tfx_pipeline.dataset.spans import span_numbers
-from tfx_pipeline.errors import DataError, RunFailedError, RunInProgressError
+from tfx_pipeline.errors import ConfigError, DataError, RunFailedError, RunInProgressError
 from tfx_pipeline.model.encoder import find_encoder
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def run_local(config: PipelineConfig, until: str | None = None) -> Run:
     """Run every component here with TFX's LocalDagRunner, or those up to the one named `until`.
 
     Raises:
+        ConfigError: nothing can be pushed to `serving.base_path`.
         DataError: there is no span to train on, or it is not one the task can use.
         EncoderError: the encoder's files are not there, or not the pinned ones.
         RunInProgressError: another run uses this pipeline root.
@@ -62,6 +63,8 @@ def run_local(config: PipelineConfig, until: str | None = None) -> Run:
         narrator.say("loading TensorFlow and TFX")
         try:
             outcome = _run(config, narrator, until)
+        except ConfigError:
+            raise
         except Exception as error:
             logging.getLogger(__name__).exception("the run failed")
             reason = str(error).strip().splitlines() or [type(error).__name__]
@@ -77,12 +80,13 @@ def _run(config: PipelineConfig, narrator: _Narrator, until: str | None) -> Outc
     from tfx import v1 as tfx
     from tfx.orchestration.local.local_dag_runner import LocalDagRunner
 
-    from tfx_pipeline import pipeline
+    from tfx_pipeline import pipeline, versions
     from tfx_pipeline.lineage import recorded_runs
     from tfx_pipeline.outcome import read_outcome
 
     absl.logging.set_verbosity(absl.logging.INFO)
     narrator.listen()
+    versions.check_base(config.push_path)
     components = pipeline.build(config, until=until)
     LocalDagRunner().run(
         tfx.dsl.Pipeline(

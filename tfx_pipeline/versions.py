@@ -6,10 +6,26 @@ import os
 import time
 from collections.abc import Sequence
 
+import tensorflow as tf
 from tfx.dsl.io import fileio
 from tfx.utils import io_utils
 
+from tfx_pipeline.errors import ConfigError
+
 _GRAPH = "saved_model.pb"
+
+
+def check_base(base: str) -> None:
+    """Make a base path if it is not there.
+
+    Raises:
+        ConfigError: it cannot be made, or TensorFlow knows no filesystem for it.
+    """
+    try:
+        fileio.makedirs(base)
+    except (OSError, tf.errors.OpError) as error:
+        said = str(getattr(error, "message", error))
+        raise ConfigError(f"serving.base_path: {base} cannot be written: {said}") from error
 
 
 def versions(base: str) -> list[int]:
@@ -51,7 +67,12 @@ def remove_version(base: str, version: int) -> None:
     directory = os.path.join(base, str(version))  # noqa: PTH118 - may be a URL
     if fileio.exists(f"{directory}/{_GRAPH}"):
         fileio.remove(f"{directory}/{_GRAPH}")
-    fileio.rmtree(directory)
+    try:
+        fileio.rmtree(directory)
+    except fileio.NotFoundError:
+        # Never begun; or a filesystem that misses a folder once its files are gone.
+        if fileio.exists(directory):
+            raise
 
 
 def prune(base: str, keep: int) -> list[int]:

@@ -48,6 +48,12 @@ def test_a_wrong_file_is_one_line_that_names_file_and_key(tmp_path, text, messag
     assert "\n" not in said
 
 
+@pytest.mark.parametrize("base", ["gs://bucket/models/", "ram://models"])
+def test_models_may_go_to_a_url(tmp_path, base):
+    loaded = config.load(write(tmp_path, MINIMAL), [f"serving.base_path={base}"])
+    assert loaded.push_path == f"{base.rstrip('/')}/m"
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match="no such file"):
         config.load(tmp_path / "absent.yaml")

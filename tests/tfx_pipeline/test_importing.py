@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -50,9 +51,19 @@ def test_spans_are_numbered_and_never_overwritten(tmp_path):
     assert import_span(good).span.name == "span-2"
     with pytest.raises(DataError, match="there already"):
         import_span(good, 2)
+    with pytest.raises(DataError, match="numbered from 1"):
+        import_span(good, 0)
     first = (good.spans_path / "span-1" / "train").iterdir()
     second = (good.spans_path / "span-2" / "train").iterdir()
     assert [f.read_bytes() for f in first] == [f.read_bytes() for f in second]
+
+
+def test_imports_at_the_same_time_write_a_span_each(tmp_path):
+    good = config(tmp_path, rows(300))
+    with ThreadPoolExecutor(4) as pool:
+        reports = list(pool.map(lambda _: import_span(good), range(4)))
+    assert sorted(report.span.name for report in reports) == [f"span-{n}" for n in (1, 2, 3, 4)]
+    assert not list(good.spans_path.glob(".span-*"))
 
 
 def test_an_import_says_what_changed_since_the_span_before(tmp_path):

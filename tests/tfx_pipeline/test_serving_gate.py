@@ -11,7 +11,7 @@ import pytest
 from serving_client import Client
 from tfx_pipeline import versions
 from tfx_pipeline.config import GateConfig, PushConfig
-from tfx_pipeline.errors import PushRefusedError
+from tfx_pipeline.errors import ConfigError, PushRefusedError
 from tfx_pipeline.evaluation import predictions
 from tfx_pipeline.evaluation.scorecard import read_card
 from tfx_pipeline.push import Golden, push
@@ -131,6 +131,40 @@ def test_a_push_is_verified_and_a_corrupted_one_is_taken_back(trained, answered,
 
         newest, _ = push(source, str(base), "m", config, golden, [])
         assert versions.versions(str(base)) == [version, newest], "two versions are kept"
+
+
+def test_any_filesystem_of_tensorflow_takes_versions_and_keeps_the_newest(
+    trained, answered, monkeypatch
+):
+    from tfx.dsl.io import fileio
+
+    source, base = str(trained.anomaly), "ram://models/m"
+    versions.check_base(base)
+    golden = Golden(read_card(source), answered[:2], 0.03)
+    config = PushConfig(keep=2)
+    pushed = [push(source, base, "m", config, golden, []) for _ in range(3)]
+    assert versions.versions(base) == [number for number, _ in pushed[1:]]
+    assert versions.newest(base) == pushed[-1][1]
+    assert fileio.exists(f"{pushed[-1][1]}/variables/variables.index")
+
+    copy = versions.copy_version
+
+    def cut_off(*given) -> str:
+        path = copy(*given)
+        with fileio.open(f"{path}/saved_model.pb", "wb") as graph:
+            graph.write(b"cut off")
+        return path
+
+    monkeypatch.setattr(versions, "copy_version", cut_off)
+    with pytest.raises(PushRefusedError, match=r"taken back: ram://.*is not what was copied"):
+        push(source, base, "m", config, golden, [])
+    assert versions.newest(base) == pushed[-1][1]
+
+
+@pytest.mark.parametrize("base", ["nowhere://bucket/m", "/proc/m"])
+def test_a_base_path_that_cannot_be_written_is_said_before_anything_runs(base):
+    with pytest.raises(ConfigError, match=f"serving.base_path: {base} cannot be written: .+"):
+        versions.check_base(base)
 
 
 def test_a_push_to_a_server_that_is_not_there_is_taken_back(trained, answered, tmp_path):

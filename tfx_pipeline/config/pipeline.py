@@ -59,9 +59,10 @@ class PipelineConfig(Frozen):
         return self.root / "metadata.sqlite"
 
     @property
-    def push_path(self) -> Path:
-        """Where the blessed versions go: `<serving.base_path>/<name>`."""
-        return self.serving.base_path / self.name
+    def push_path(self) -> str:
+        """Where the blessed versions go, a path or a URL: `<serving.base_path>/<name>`."""
+        base = self.serving.base_path.rstrip("/")
+        return f"{base if '://' in base else Path(base).absolute()}/{self.name}"
 
     def with_values(self, values: Mapping[str, Any]) -> PipelineConfig:
         """Return the config with other values, by key (`training.epochs`), and no more to tune.

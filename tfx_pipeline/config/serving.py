@@ -55,12 +55,13 @@ class PushConfig(Frozen):
 class ServingConfig(Frozen):
     """Where the blessed model goes: `<base_path>/<name>/<version>/`.
 
+    `base_path` is a folder, or a URL of a filesystem that TensorFlow can write (`gs://…`).
     `precision` is that of the exported graph: `auto` follows this machine's processor, so
     name it when the server's processor differs. `warmup_batch_sizes` are the batch sizes of
     the recorded warm-up requests.
     """
 
-    base_path: Path = Path(".livebert/models")
+    base_path: str = Field(default=".livebert/models", min_length=1)
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     warmup_batch_sizes: tuple[Annotated[int, Field(ge=1)], ...] = (1, 32)
     gate: GateConfig = GateConfig()

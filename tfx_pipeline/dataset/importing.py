@@ -14,7 +14,7 @@ from tfx_pipeline.dataset.events import label_events
 from tfx_pipeline.dataset.findings import Findings, look
 from tfx_pipeline.dataset.formats import reader
 from tfx_pipeline.dataset.rejected import REJECTED, write_rejected
-from tfx_pipeline.dataset.spans import span_numbers, write_span
+from tfx_pipeline.dataset.spans import span_numbers, write_span, writing
 from tfx_pipeline.dataset.splits import Split, split_events
 from tfx_pipeline.errors import DataError, TooManyRejectedError
 from tfx_pipeline.records import LabelledEvent, RejectedRow
@@ -38,6 +38,8 @@ def import_span(config: PipelineConfig, number: int | None = None) -> ImportRepo
         DataError: no file, no events, one class or value only, an empty split, or the span exists.
         TooManyRejectedError: more than `data.max_rejected` of the rows are bad.
     """
+    if number is not None and number < 1:
+        raise DataError(f"--span {number}: spans are numbered from 1")
     events: list[LabelledEvent] = []
     rejected: list[RejectedRow] = []
     fingerprint = hashlib.sha256()
@@ -50,18 +52,20 @@ def import_span(config: PipelineConfig, number: int | None = None) -> ImportRepo
     split = split_events(events, config.data.split, config.data.duplicates == "drop")
     findings = look(split.events)
     _check_learnable(config, split, findings)
-    number = number if number is not None else max(span_numbers(config.spans_path), default=0) + 1
-    drift = drift_since(config.spans_path, number, findings)
-    summary = {
-        "rule": split.rule,
-        "events": {name: len(split.events[name]) for name in SPLITS},
-        "dropped_duplicates": split.dropped,
-        "rejected": len(rejected),
-        **findings.as_json(),
-        "drift": None if drift is None else asdict(drift),
-        "sha256": fingerprint.hexdigest(),
-    }
-    span = write_span(config.spans_path, number, split.events, rejected, summary)
+    spans = config.spans_path
+    with writing(spans):
+        number = number if number is not None else max(span_numbers(spans), default=0) + 1
+        drift = drift_since(spans, number, findings)
+        summary = {
+            "rule": split.rule,
+            "events": {name: len(split.events[name]) for name in SPLITS},
+            "dropped_duplicates": split.dropped,
+            "rejected": len(rejected),
+            **findings.as_json(),
+            "drift": None if drift is None else asdict(drift),
+            "sha256": fingerprint.hexdigest(),
+        }
+        span = write_span(spans, number, split.events, rejected, summary)
     return ImportReport(span, split, tuple(rejected), findings, drift)
 
 

@@ -10,6 +10,8 @@ from tfx_pipeline.dataset.findings import Spread
 from tfx_pipeline.dataset.importing import ImportReport
 
 _SHOWN = 6
+# A change of a label's share that is worth a word.
+_MOVED = 0.01
 
 
 def as_text(report: ImportReport) -> str:
@@ -62,7 +64,7 @@ def _changes(drift: Drift) -> str:
         said.append(f"new labels {_some(drift.new)}")
     if drift.gone:
         said.append(f"no more {_some(drift.gone)}")
-    if drift.moved is not None:
+    if drift.moved is not None and drift.share >= _MOVED:
         label, before, now = drift.moved
         said.append(f"the share of {label} {before:.1%} → {now:.1%}")
     if drift.values is not None:

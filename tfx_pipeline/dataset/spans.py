@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,15 @@ def span_numbers(spans: Path) -> list[int]:
         return []
     matches = (_SPAN.fullmatch(child.name) for child in spans.iterdir())
     return sorted(int(match[1]) for match in matches if match)
+
+
+@contextmanager
+def writing(spans: Path) -> Iterator[None]:
+    """Wait until no other import writes below a directory, and keep others waiting meanwhile."""
+    spans.mkdir(parents=True, exist_ok=True)
+    with (spans / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def write_span(
