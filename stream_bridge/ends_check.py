@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from stream_bridge.config.bigquery import BigQuerySink
 from stream_bridge.config.bridge import BridgeConfig
 from stream_bridge.config.kafka import KafkaSink, KafkaSource
 from stream_bridge.config.mqtt import MqttSource
@@ -128,6 +129,12 @@ def _postgres_sink(name: str, sink: Any) -> str:
     return check_table(name, sink)
 
 
+def _bigquery_sink(name: str, sink: Any) -> str:
+    from stream_bridge.sinks.bigquery import check_table
+
+    return check_table(name, sink)
+
+
 def _webhook_sink(name: str, sink: Any) -> str:
     from stream_bridge.sinks.webhook import WebhookWriter
 
@@ -140,5 +147,6 @@ _SINKS: dict[type, Callable[[str, Any], str]] = {
     KafkaSink: _kafka_sink,
     PubSubSink: _pubsub_sink,
     PostgresSink: _postgres_sink,
+    BigQuerySink: _bigquery_sink,
     WebhookSink: _webhook_sink,
 }

@@ -79,6 +79,7 @@ def _first_problem(error: ValidationError) -> str:
     # A union's chosen scheme appears in the place as if it were a key.
     tags = {
         "memory",
+        "bigquery",
         "parquet",
         "postgresql",
         "http",

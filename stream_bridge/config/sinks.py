@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import Discriminator, Field, PositiveFloat, PositiveInt, Tag, field_validator
 
 from stream_bridge.config.base import scheme_of
+from stream_bridge.config.bigquery import BigQuerySink
 from stream_bridge.config.kafka import KafkaSink
 from stream_bridge.config.memory import MemorySink
 from stream_bridge.config.pubsub import PubSubSink
@@ -108,13 +109,14 @@ SinkConfig = Annotated[
     | Annotated[WebhookSink, Tag("https")]
     | Annotated[KafkaSink, Tag("kafka")]
     | Annotated[PubSubSink, Tag("pubsub")]
+    | Annotated[BigQuerySink, Tag("bigquery")]
     | Annotated[MemorySink, Tag("memory")],
     Discriminator(
         scheme_of,
         custom_error_type="sink_address",
         custom_error_message=(
-            "address must start with jsonl:, parquet:, postgresql://, http://, https://, kafka:// "
-            "or pubsub://"
+            "address must start with jsonl:, parquet:, postgresql://, http://, https://, kafka://, "
+            "pubsub:// or bigquery://"
         ),
     ),
 ]

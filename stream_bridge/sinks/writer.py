@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from stream_bridge.config.bigquery import BigQuerySink
 from stream_bridge.config.kafka import KafkaSink
 from stream_bridge.config.memory import MemorySink
 from stream_bridge.config.pubsub import PubSubSink
@@ -63,6 +64,10 @@ def open_writer(name: str, config: SinkConfig) -> Writer:
         from stream_bridge.sinks.pubsub import PubSubWriter
 
         return PubSubWriter(config)
+    if isinstance(config, BigQuerySink):
+        from stream_bridge.sinks.bigquery import BigQueryWriter
+
+        return BigQueryWriter(config)
     if isinstance(config, MemorySink):
         from stream_bridge.memory import MemoryWriter
 
