@@ -32,6 +32,11 @@ def test_the_default_weights_are_installed_and_are_the_pinned_ones():
     assert encoder.sha256 == "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
+def test_a_length_that_the_encoder_has_no_places_for_is_refused():
+    with pytest.raises(EncoderError, match=r"max_length: 600, but .* reads 512 word pieces"):
+        find_encoder(EncoderConfig(max_length=600))
+
+
 def test_another_checksum_is_refused(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"not weights")
     with pytest.raises(EncoderError, match=r"has sha256 .* expected 00.*install it again"):
@@ -89,7 +94,7 @@ def made(folder: Path, family: str, words: list[str], lowercase: bool) -> str:
         size["embedding_dim"] = 8
     count = {"vocab_size" if family == "Electra" else "vocabulary_size": len(words)}
     backbone = getattr(keras_hub.models, f"{family}Backbone")
-    backbone(**size, **count, max_sequence_length=32).save_to_preset(str(folder))
+    backbone(**size, **count, max_sequence_length=128).save_to_preset(str(folder))
     tokenizer = getattr(keras_hub.models, f"{family}Tokenizer")
     tokenizer(words, lowercase=lowercase).save_to_preset(str(folder))
     return str(folder)
@@ -196,7 +201,7 @@ def test_another_family_is_refused_by_name(tmp_path):
     from tfx_pipeline.model.encoder import load_backbone, load_vocabulary
 
     size = {"num_layers": 1, "num_heads": 2, "hidden_dim": 8, "intermediate_dim": 8}
-    backbone = keras_hub.models.RobertaBackbone(vocabulary_size=9, max_sequence_length=8, **size)
+    backbone = keras_hub.models.RobertaBackbone(vocabulary_size=9, max_sequence_length=128, **size)
     backbone.save_to_preset(str(tmp_path))
     vocabulary = {"<s>": 0, "<pad>": 1, "</s>": 2, "<mask>": 3, "a": 4, "b": 5, "ab": 6}
     keras_hub.models.RobertaTokenizer(vocabulary, ["a b"]).save_to_preset(str(tmp_path))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from typing import Any
 
 from tfx_pipeline.config import EncoderConfig
 from tfx_pipeline.errors import EncoderError
+from tfx_pipeline.model.word_shapes import widened
 
 _WEIGHT_FILES = ("model.safetensors", "model.weights.h5")
 # All that a KerasHub or a Hugging Face preset may need, and no weights of other frameworks.
@@ -61,26 +63,28 @@ def find_encoder(config: EncoderConfig) -> Encoder:
     """Locate the encoder, fetch it where it is not here, and check its weights; none is loaded.
 
     Raises:
-        EncoderError: the files are not there and cannot be fetched, or their checksum differs from
-            the pinned one.
+        EncoderError: the files are not there and cannot be fetched, their checksum differs from
+            the pinned one, or `max_length` is more than the encoder reads.
     """
     package = _PACKAGES.get(config.preset)
     if package is not None:
         folder = _package_folder(config.preset, package)
-        return _checked(config.preset, folder, config.sha256 or package.sha256)
+        return _checked(config, folder, config.sha256 or package.sha256)
     folder = Path(config.preset)
     if folder.is_dir():
-        return _checked(config.preset, folder, config.sha256)
+        return _checked(config, folder, config.sha256)
     if "/" in config.preset and "://" not in config.preset:
         raise EncoderError(
             f"encoder.preset: {config.preset}: no such directory; give a directory with a KerasHub "
             f"or Hugging Face BERT, a KerasHub preset or handle, or {', '.join(_PACKAGES)}"
         )
-    return _checked(config.preset, _fetched(config.preset), config.sha256)
+    return _checked(config, _fetched(config.preset), config.sha256)
 
 
-def load_backbone(encoder: Encoder, dtype: str) -> Any:
+def load_backbone(encoder: Encoder, dtype: str, word_shapes: bool = False) -> Any:
     """Load the KerasHub backbone under a Keras dtype policy such as `float32`.
+
+    With `word_shapes` its segments are those of `model.word_shapes`.
 
     Raises:
         EncoderError: it cannot be loaded, or is no BERT, DistilBERT or ELECTRA.
@@ -97,7 +101,7 @@ def load_backbone(encoder: Encoder, dtype: str) -> Any:
             f"encoder.preset: {encoder.preset}: is a {type(backbone).__name__}; "
             "give a BERT, a DistilBERT or an ELECTRA"
         )
-    return backbone
+    return widened(backbone) if word_shapes else backbone
 
 
 @functools.lru_cache(maxsize=2)
@@ -184,7 +188,8 @@ def _package_folder(preset: str, package: _Package) -> Path:
     return Path(spec.origin).parent / package.folder
 
 
-def _checked(preset: str, folder: Path, expected: str | None) -> Encoder:
+def _checked(config: EncoderConfig, folder: Path, expected: str | None) -> Encoder:
+    preset = config.preset
     weights = next((folder / name for name in _WEIGHT_FILES if (folder / name).is_file()), None)
     if weights is None:
         raise EncoderError(
@@ -198,4 +203,20 @@ def _checked(preset: str, folder: Path, expected: str | None) -> Encoder:
             f"encoder.preset: {preset}: {weights} has sha256 {actual}, expected {expected}; the "
             f"file is damaged or not the pinned one: install it again, or correct encoder.sha256"
         )
+    limit = _longest(folder / "config.json")
+    if limit is not None and config.max_length > limit:
+        raise EncoderError(
+            f"encoder.max_length: {config.max_length}, but {preset} reads {limit} word pieces at "
+            f"most; longer texts are read in windows of that length"
+        )
     return Encoder(preset, str(folder), actual)
+
+
+def _longest(description: Path) -> int | None:
+    """Return how many word pieces an encoder reads, by its config; None where that is not said."""
+    try:
+        said = json.loads(description.read_text("utf-8"))
+        found = said.get("max_position_embeddings") or said["config"]["max_sequence_length"]
+        return int(found)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
