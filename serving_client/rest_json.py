@@ -24,6 +24,18 @@ from serving_client.metadata import TensorSpec
 _VERBS = {"Predict": "predict", "Classify": "classify", "Regress": "regress"}
 _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint32", "uint64")
 _DTYPES = frozenset(("float", "double", "bool", "string", *_INTEGERS))
+# What reading a document of another form raises; SystemError is what protobuf makes of a lone
+# surrogate.
+_MALFORMED = (
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    SystemError,
+    json_format.ParseError,
+)
 # Bytes that are no UTF-8 travel through JSON text as lone surrogates, and back unchanged.
 _ERRORS = "surrogateescape"
 
@@ -60,14 +72,7 @@ def response(call: Call[Any], body: bytes) -> Any:
         raise ResponseError(f"the answer is not JSON: {error}") from error
     try:
         return _READERS[call.method.name](call, document)
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        RecursionError,
-        json_format.ParseError,
-    ) as error:
+    except _MALFORMED as error:
         raise ResponseError(
             f"the answer is not a {call.method.name} response: {error!r}"
         ) from error

@@ -96,7 +96,9 @@ class Classification:
     signature: str
 
     def best(self) -> list[Class]:
-        """For each example the class with the highest score."""
+        """For each example the class with the highest score. ResponseError if one has none."""
+        if not all(self.examples):
+            raise ResponseError("the model gave an example no classes")
         return [max(classes, key=lambda each: each.score) for classes in self.examples]
 
 
