@@ -96,9 +96,7 @@ class Flags:
     )
     xla_cpu_compilation_enabled: bool = _flag(False, "let XLA compile, on whichever device")
     xla_gpu_compilation_enabled: bool = _flag(False, "let XLA compile, on whichever device")
-    enable_profiler: bool = _flag(
-        True, "accepted: there is no profiler service; calls to it are UNIMPLEMENTED"
-    )
+    enable_profiler: bool = _flag(True, "register tensorflow.ProfilerService")
     thread_pool_factory_config_file: str = _flag(
         "", "custom thread pools", refused="it names C++ classes; use the parallelism flags"
     )

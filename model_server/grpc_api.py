@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent import futures
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 # A parsed request and the milliseconds its caller waits (None: no limit) to a response.
 Handler = Callable[[Any, int | None], Any]
+# Service, method, and what answers it.
+MethodHandler = tuple[str, str, grpc.RpcMethodHandler]
 
 MAX_MESSAGE_CHARACTERS = 1024
 # A call that waits, for its turn or in a batch, holds a thread; threads that wait cost little.
@@ -45,24 +47,40 @@ class Endpoint:
         return replace(self, port=port)
 
 
-def unary(method: Method, handler: Handler) -> tuple[str, str, grpc.RpcMethodHandler]:
-    """A handler of parsed messages as gRPC wants it: (service, method, handler)."""
+def unary(method: Method, handler: Handler) -> MethodHandler:
+    """A handler of parsed messages as gRPC wants it."""
     parse = method.request.FromString
 
     def answer(data: bytes, context: grpc.ServicerContext) -> bytes:
         try:
-            try:
-                request = parse(data)
-            except DecodeError as error:
-                raise InternalError(f"Failed to parse {method.name} request") from error
-            return handler(request, timeout_ms(context)).SerializeToString()
-        except StatusError as error:
-            context.abort(_CODES[error.number], shorten(error.message))
-        except Exception:
-            log.exception("%s failed in a way that it must not", method.name)
-            context.abort(grpc.StatusCode.INTERNAL, f"{method.name} failed; see the server's log")
+            request = parse(data)
+        except DecodeError as error:
+            raise InternalError(f"Failed to parse {method.name} request") from error
+        return handler(request, timeout_ms(context)).SerializeToString()
 
-    return method.service, method.name, grpc.unary_unary_rpc_method_handler(answer)
+    return raw_unary(method.service, method.name, answer)
+
+
+def raw_unary(
+    service: str, name: str, handler: Callable[[bytes, grpc.ServicerContext], bytes]
+) -> MethodHandler:
+    """A handler of serialized messages as gRPC wants it; it may raise StatusError."""
+
+    def answer(data: bytes, context: grpc.ServicerContext) -> bytes:
+        try:
+            return handler(data, context)
+        except Exception as error:
+            abort(context, name, error)
+
+    return service, name, grpc.unary_unary_rpc_method_handler(answer)
+
+
+def abort(context: grpc.ServicerContext, name: str, error: Exception) -> NoReturn:
+    """End a call of the method `name` with what an error stands for."""
+    if isinstance(error, StatusError):
+        context.abort(_CODES[error.number], shorten(error.message))
+    log.error("%s failed in a way that it must not", name, exc_info=error)
+    context.abort(grpc.StatusCode.INTERNAL, f"{name} failed; see the server's log")
 
 
 def timeout_ms(context: grpc.ServicerContext) -> int | None:
@@ -85,7 +103,7 @@ class GrpcServer:
     def __init__(
         self,
         endpoint: Endpoint,
-        handlers: Sequence[tuple[str, str, grpc.RpcMethodHandler]],
+        handlers: Sequence[MethodHandler],
     ) -> None:
         options = {
             "grpc.max_receive_message_length": -1,

@@ -17,10 +17,12 @@ from model_server.flags import Flags
 from model_server.grpc_api import GrpcServer
 from model_server.grpc_endpoint import read_endpoint
 from model_server.grpc_services import handlers
+from model_server.health import Health
 from model_server.loader_flags import read_loader
 from model_server.loaders.finishing import Finishing
 from model_server.metrics import Metrics
 from model_server.ports import Reservation
+from model_server.profiler_service import Profiler
 from model_server.rest.api import RestApi
 from model_server.rest.http import HttpServer, listen
 from model_server.runtime import library
@@ -85,6 +87,11 @@ class ModelServer:
         self._listener = None
         if flags.rest_api_port or flags.choose_free_ports:
             self._listener = _rest_reservation(flags)
+        self._extras: list[Health | Profiler] = []
+        if flags.enable_grpc_healthcheck_service:
+            self._extras.append(Health(board))
+        if flags.enable_profiler:
+            self._extras.append(Profiler())
         self._metrics_path = _metrics_path(flags)
         self._rest: HttpServer | None = None
         self._grpc: GrpcServer | None = None
@@ -117,8 +124,10 @@ class ModelServer:
         if self._reservation is not None:
             port = self._reservation.port
             self._reservation.release()
-        health = self._flags.enable_grpc_healthcheck_service
-        self._grpc = GrpcServer(self._endpoint.on_port(port), handlers(self._calls, health))
+        methods = handlers(self._calls)
+        for extra in self._extras:
+            methods += extra.handlers()
+        self._grpc = GrpcServer(self._endpoint.on_port(port), methods)
         self._grpc.start()
         self._start_rest()
         if self._flags.model_config_file and self._flags.model_config_file_poll_wait_seconds > 0:
@@ -145,6 +154,8 @@ class ModelServer:
         self._stopping.set()
         self._watcher.stop()
         self._manager.stop()
+        for extra in self._extras:
+            extra.stop()
         deadline = time.monotonic() + self._flags.shutdown_grace_seconds
         if self._grpc is not None:
             self._grpc.stop(self._flags.shutdown_grace_seconds)

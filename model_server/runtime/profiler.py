@@ -1,7 +1,7 @@
 """TensorFlow's own tracer: what the profiler service of TF Serving collects with.
 
 It has no C functions, so the C++ ones are called by the names that the library exports; see
-docs/decisions/0010. TensorFlow's own profiler server is not used: it listens on every address.
+docs/decisions/0009. TensorFlow's own profiler server is not used: it listens on every address.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ _ROOM = ctypes.c_uint64 * 256
 
 
 class _String(ctypes.Structure):
-    """`std::string const`, for as long as `text` is there."""
+    """`std::string const`, for as long as this and `text` are there."""
 
     _fields_ = (
         ("data", c_char_p),
@@ -86,9 +86,8 @@ class _String(ctypes.Structure):
         ("unused", c_size_t),
     )
 
-    def __init__(self, text: str) -> None:
-        data = text.encode()
-        super().__init__(data, len(data), len(data), 0)
+    def __init__(self, text: bytes) -> None:
+        super().__init__(text, len(text), len(text), 0)
 
 
 @functools.cache
@@ -171,7 +170,7 @@ class Trace:
             raise InvalidArgumentError(f"a profile of {size} bytes is too large for one message")
         return data.raw
 
-    def save(self, root: str, run: str, host: str) -> None:
+    def save(self, root: bytes, run: bytes, host: bytes) -> None:
         """Write `<root>/<run>/<host>.xplane.pb`, wherever TensorFlow can write (also `gs://`).
 
         Raises:

@@ -31,17 +31,29 @@ def read_varint(data: memoryview, at: int) -> tuple[int, int]:
         shift += 7
 
 
-def length_delimited(data: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """(field number, bytes) of each length-delimited field of one message, others skipped."""
+def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """(field number, value) of each varint and length-delimited field of one message.
+
+    Raises:
+        IndexError: the message ends in the middle of a field.
+    """
     at, end = 0, len(data)
     while at < end:
         key, at = read_varint(data, at)
         kind = key & 7
         if kind == 2:
             size, at = read_varint(data, at)
+            if at + size > end:
+                raise IndexError(f"a field of {size} bytes, of which {end - at} are there")
             yield key >> 3, data[at : at + size]
             at += size
         elif kind == 0:
-            _, at = read_varint(data, at)
+            value, at = read_varint(data, at)
+            yield key >> 3, value
         else:
             at += 8 if kind == 1 else 4
+
+
+def length_delimited(data: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """(field number, bytes) of each length-delimited field of one message, others skipped."""
+    return ((number, value) for number, value in fields(data) if not isinstance(value, int))
