@@ -13,7 +13,7 @@ import yaml
 from tests.pipeline import run_pipeline
 from tfx_pipeline import config as configs
 from tfx_pipeline.config import PipelineConfig
-from tfx_pipeline.errors import ConfigError
+from tfx_pipeline.errors import ConfigError, DataError
 from tfx_pipeline.show import trials_table
 
 keras_tuner = pytest.importorskip("keras_tuner")
@@ -155,6 +155,13 @@ def test_a_trial_that_fails_is_said_and_the_others_go_on(tmp_path, monkeypatch):
     assert done.records[2]["status"] == "failed: no space"
     shown = trials_table({"metric": "accuracy", "trials": done.records}).splitlines()
     assert [line.split()[0] for line in shown] == ["trial", "4", "1", "2", "3"]
+
+
+def test_a_search_without_figures_ends_in_a_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(search, "time", Clock())
+    hopeless = Search(config_of(), "f1", tmp_path / "search", lambda *_: float("nan"))
+    with pytest.raises(DataError, match="three trials in a row .* the last failed: f1 cannot"):
+        hopeless.search()
 
 
 def test_the_best_values_are_written_as_a_config_that_runs(tmp_path):

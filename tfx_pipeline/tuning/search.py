@@ -15,6 +15,7 @@ from keras_tuner.engine import base_tuner
 from keras_tuner.errors import FailedTrialError
 
 from tfx_pipeline.config import PipelineConfig
+from tfx_pipeline.errors import DataError
 from tfx_pipeline.progress import log
 from tfx_pipeline.show import value_text
 from tfx_pipeline.tuning.pruning import BehindError, OutOfTimeError, TrialWatch
@@ -65,6 +66,18 @@ class Search(base_tuner.BaseTuner):
             raise FailedTrialError(record["status"])
         return {self._metric: record["score"]}
 
+    def on_trial_end(self, trial: Any) -> None:
+        """Keep what came of a trial.
+
+        Raises:
+            DataError: three in a row have no figure: the others would hardly have one.
+        """
+        try:
+            super().on_trial_end(trial)
+        except RuntimeError as error:
+            why = self.records[-1]["status"]
+            raise DataError(f"three trials in a row have no figure; the last {why}") from error
+
     def _record(self, values: dict[str, Any], folder: Path) -> dict[str, Any]:
         number = len(self.records) + 1
         shown = ", ".join(f"{key} {value_text(value)}" for key, value in values.items())
@@ -85,7 +98,8 @@ class Search(base_tuner.BaseTuner):
             logging.getLogger(__name__).exception("trial %d failed", number)
             record["status"] = f"failed: {' '.join(str(error).split())[:200]}"
         if record["score"] is not None and not math.isfinite(record["score"]):
-            record |= {"status": "failed: its figure is not a number", "score": None}
+            why = f"failed: {self._metric} cannot be measured on the held-out events"
+            record |= {"status": why, "score": None}
         return record | {"curve": watch.curve, "seconds": round(time.monotonic() - began, 1)}
 
     def _watch(self) -> TrialWatch:
