@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import ssl
 import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -48,6 +49,9 @@ class _Exchanges:
             status, body = pool.exchange(request, timeout, headers, cancellation)
         except TimeoutError as error:
             raise DeadlineExceededError("no answer within the deadline") from error
+        except ssl.SSLCertVerificationError as error:
+            reason = f"the server's certificate is not accepted: {error.verify_message}"
+            raise UnavailableError(reason, retryable=False) from error  # it stays what it is
         except (OSError, http.client.HTTPException) as error:
             if cancellation is not None and cancellation.requested:
                 raise CancelledError("cancelled here") from error

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import grpc
 import pytest
 
-from serving_client import Client, ServingError, Tls
+from serving_client import Client, ServingError, Tls, UnavailableError
 from serving_client.cli.commands import run
 from serving_client.testing import FakeServer
 
@@ -27,10 +27,15 @@ def certificates(tmp_path_factory):
         subprocess.run([openssl, *argv], cwd=folder, check=True, capture_output=True)
 
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
-    call("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca")
+    call(
+        "req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca",
+        "-addext", "keyUsage=critical,keyCertSign",
+    )  # fmt: skip
     for name in ("server", "client"):
         call("req", *key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        (folder / f"{name}.ext").write_text("subjectAltName=DNS:models.example\n")
+        (folder / f"{name}.ext").write_text(
+            "subjectAltName=DNS:models.example\nauthorityKeyIdentifier=keyid\n"
+        )
         call(
             "x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key",
             "-CAcreateserial", "-out", f"{name}.pem", "-extfile", f"{name}.ext",
@@ -100,8 +105,14 @@ def test_rest_behind_a_proxy_with_tls(certificates, mutual):
         with Client(address, tls=tls) as client:
             assert client.status("m")[0].version == 7
         wrong_name = client_tls(certificates, mutual=mutual, name="other.example")
-        for wrong in (None, wrong_name) + ((client_tls(certificates, mutual=False),) * mutual):
-            with Client(address, tls=wrong) as client, pytest.raises(ServingError):
+        for wrong in (None, wrong_name):
+            with Client(address, tls=wrong) as client:
+                with pytest.raises(UnavailableError, match="certificate is not accepted") as caught:
+                    client.status("m", timeout=10)
+                assert caught.value.attempts == 1
+        if mutual:
+            without = client_tls(certificates, mutual=False)
+            with Client(address, tls=without) as client, pytest.raises(ServingError):
                 client.status("m", timeout=0.5)
         server.shutdown()
 
