@@ -165,9 +165,12 @@ def show_calls(pythons: dict[str, Path], address: str, rounds: int) -> None:
             if found:
                 rows.append(
                     [name, in_flight, f"{found['calls/s']:.0f}", f"{found['p50']:.2f}",
-                     f"{found['p99']:.2f}", f"{found['calls/s'] / floor:.2f}"]
+                     f"{found['p99']:.2f}", f"{found['cpu us']:.0f}",
+                     f"{found['calls/s'] / floor:.2f}"]
                 )  # fmt: skip
-    head = ["library", "in flight", "calls/s", "p50 ms", "p99 ms", "of bare grpcio"]
+    head = [
+        "library", "in flight", "calls/s", "p50 ms", "p99 ms", "processor µs", "of bare grpcio"
+    ]  # fmt: skip
     table("Predict, 32 texts in, 32 labels and scores out", head, rows)
 
 
