@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import subprocess
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -18,9 +19,26 @@ from tfx_pipeline.lineage import Made, RecordedRun
 from tfx_pipeline.review.curves import confusion
 from tfx_pipeline.review.page import render
 from tfx_pipeline.review.report import comparison, report
+from tfx_pipeline.tuning import TRIALS
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY = 86_400_000_000
+TUNING = {
+    "metric": "accuracy",
+    "best": 2,
+    "seconds": 95,
+    "trials": [
+        {
+            "trial": n,
+            "values": {"training.learning_rate": 10.0**-n, "training.average": "ema"},
+            "status": "complete" if n < 4 else "out of time",
+            "score": 0.9 - abs(n - 2) / 10 if n < 4 else None,
+            "curve": [0.1] * n,
+            "seconds": 20.0 + n,
+        }
+        for n in (1, 2, 3, 4)
+    ],
+}
 
 
 def rows_of(task: str, noise: float) -> list[predictions.Row]:
@@ -95,9 +113,11 @@ def recorded(folder: Path, task: str, noise: float, before: float | None) -> Rec
     (folder / "history.csv").write_text(
         "epoch,loss,val_loss\n0,0.9,0.8\n1,0.5,0.6\n", encoding="utf-8"
     )
+    (folder / TRIALS).write_text(json.dumps(TUNING), encoding="utf-8")
     pushed = {"pushed_destination": "models/m/7"} if card["verdict"]["blessed"] else {}
     outputs = {
         "Scorecard": {"scorecard": Made(folder, {})},
+        "Tuner": {"tuner_results": Made(folder, {})},
         "Trainer": {"model_run": Made(folder, {})},
         "Pusher": {"pushed_model": Made(folder, pushed)},
     }
@@ -146,6 +166,17 @@ def test_entities_are_confused_by_kind_and_missed_or_made_up():
         "counts": [[0, 1, 0], [1, 0, 0], [0, 1, 0]],
         "left_out": 0,
     }
+
+
+def test_a_run_that_only_searched_says_what_it_found(tmp_path):
+    run = recorded(tmp_path / "run", "classification", 0.1, None)
+    only = replace(run, outputs={"Tuner": run.outputs["Tuner"]})
+    found = report(only, [only])
+    line = "tuned: accuracy 0.900 on held-out events in trial 2 of 4"
+    assert found["verdict"] == {"good": True, "line": line}
+    assert found["tuning"]["trials"][3]["status"] == "out of time"
+    stopped = replace(only, stopped_at="Trainer")
+    assert report(stopped, [stopped])["verdict"]["line"] == "not blessed: stopped at Trainer"
 
 
 @pytest.fixture(scope="module")

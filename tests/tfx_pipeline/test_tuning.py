@@ -160,7 +160,7 @@ def test_a_trial_that_fails_is_said_and_the_others_go_on(tmp_path, monkeypatch):
 def test_a_search_without_figures_ends_in_a_line(tmp_path, monkeypatch):
     monkeypatch.setattr(search, "time", Clock())
     hopeless = Search(config_of(), "f1", tmp_path / "search", lambda *_: float("nan"))
-    with pytest.raises(DataError, match="three trials in a row .* the last failed: f1 cannot"):
+    with pytest.raises(DataError, match=r"three trials in a row .* the last failed: f1 cannot"):
         hopeless.search()
 
 
