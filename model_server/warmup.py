@@ -40,8 +40,8 @@ class WarmUp:
     enabled: bool = True
     iterations: int = 1
 
-    def run(self, servable: Servable, directory: Path, graph: Graph) -> None:
-        """Do it, or `prepare` the bare `graph` where there is no file.
+    def run(self, servable: Servable, directory: Path, graph: Graph | None) -> None:
+        """Do it, or `prepare` the bare `graph`, if given, where there is no file.
 
         Every failure of a record is a failure of the load.
 
@@ -52,7 +52,8 @@ class WarmUp:
         if not self.enabled:
             return
         if not file.exists():
-            prepare(servable, graph)
+            if graph is not None:
+                prepare(servable, graph)
             return
         began = time.perf_counter()
         status = "OK"

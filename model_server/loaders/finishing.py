@@ -38,8 +38,12 @@ class Finishing:
         graph: Graph,
         definitions: Any,
         close: Callable[[], None],
+        *,
+        prepare: bool,
     ) -> Servable:
         """The version in `directory`, warmed up; `definitions` is its SignatureDefMap.
+
+        `prepare`: without warm-up requests, run it once on no rows before it serves.
 
         Raises:
             StatusError: a batching file or a warm-up request of the version is not right. The
@@ -58,7 +62,7 @@ class Finishing:
             close=close,
             latency=self.metrics.runtime,
         )
-        self.warm_up.run(servable, directory, graph)
+        self.warm_up.run(servable, directory, graph if prepare else None)
         return servable
 
 

@@ -40,7 +40,9 @@ class SavedModelLoader:
         try:
             definitions = read_definitions(loaded.signatures)
             _check_state(loaded, definitions)
-            servable = self.finishing.servable(name, version, directory, loaded, definitions, close)
+            servable = self.finishing.servable(
+                name, version, directory, loaded, definitions, close, prepare=not loaded.writes
+            )
             self._pools.set()
         except StatusError:
             close()

@@ -48,8 +48,9 @@ class TfLiteLoader:
             give_memory_back()
 
         try:
+            graph = self._joined(loaded)
             return self.finishing.servable(
-                name, version, directory, self._joined(loaded), loaded.definitions, close
+                name, version, directory, graph, loaded.definitions, close, prepare=False
             )
         except StatusError:
             close()

@@ -30,6 +30,8 @@ _MAX_PLANS = 1024  # each distinct set of feeds and fetches is resolved once and
 _QUICK_SECONDS = 0.001
 _SMALL_ELEMENTS = 1024
 _LOOPS = (b"While", b"NextIteration", b"MapDefun", b"PyFunc")
+# Operations that leave something behind in a variable or a table when a signature is run.
+_WRITES = (b"AssignAdd", b"AssignSub", b"ResourceScatter", b"LookupTableInsert")
 
 
 class _Plan:
@@ -47,13 +49,15 @@ class Session:
     """A loaded model: feeds and fetches by tensor name.
 
     Made by `load`. Safe to run from many threads at once; `close` only when none is running.
-    `signatures` are the entries of `MetaGraphDef.signature_def`, serialized.
+    `signatures` are the entries of `MetaGraphDef.signature_def`, serialized; `writes` tells that
+    running one of them may change what the next run answers.
     """
 
     def __init__(
-        self, session: int, graph: int, signatures: tuple[bytes, ...], loops: bool
+        self, session: int, graph: int, signatures: tuple[bytes, ...], loops: bool, writes: bool
     ) -> None:
         self.signatures = signatures
+        self.writes = writes
         self._loops = loops
         self._session = session
         self._graph = graph
@@ -196,8 +200,8 @@ def load(directory: Path, options: SessionOptions) -> Session:
             [bytes(value) for number, value in length_delimited(data) if number == _SIGNATURE_DEF]
         )
         whole = bytes(data)
-        loops = any(name in whole for name in _LOOPS)
-        return Session(session, graph, signatures, loops)
+        loops, writes = (any(n in whole for n in names) for names in (_LOOPS, _WRITES))
+        return Session(session, graph, signatures, loops, writes)
     except StatusError:
         tf.TF_DeleteGraph(graph)
         raise

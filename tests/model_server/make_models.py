@@ -231,6 +231,25 @@ def compiled(path):
     )
 
 
+class Counting(tf.Module):
+    """A signature that remembers how often it was run, and a table that is saved with its rows."""
+
+    def __init__(self):
+        super().__init__()
+        self.runs = tf.Variable(0, dtype=tf.int64)
+        self.table = tf.lookup.experimental.MutableHashTable(tf.string, tf.int64, -1)
+        self.table.insert(["disk", "full"], [5, 6])
+
+    @tf.function(input_signature=[TEXT])
+    def count(self, text):
+        return {"runs": self.runs.assign_add(1), "ids": self.table.lookup(text)}
+
+
+def counting(path):
+    module = Counting()
+    tf.saved_model.save(module, str(path), signatures=module.count)
+
+
 def lite(path):
     import lite_models
 
@@ -250,6 +269,7 @@ MODELS = {
     "classic": lambda path: classic(path / "00000123"),
     "uninitialised": lambda path: uninitialised(path / "1"),
     "compiled": lambda path: compiled(path / "1"),
+    "counting": lambda path: counting(path / "1"),
     "lite": lite,
     "tf1": tf1_exports,
 }

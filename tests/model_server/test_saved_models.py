@@ -48,6 +48,14 @@ def test_reference_variables_in_parts_and_a_loop(load, api):
     assert list(answer.outputs["y"].float_val) == [13.0]
 
 
+def test_loading_runs_nothing_that_leaves_a_trace(load, api):
+    servable = load("counting/1")
+    for runs in (1, 2):
+        outputs = predict(servable, api.predict("m", {"text": ["full", "no"]})).outputs
+        assert list(outputs["runs"].int64_val) == [runs]
+        assert list(outputs["ids"].int64_val) == [6, -1]
+
+
 def test_a_sparse_tensor_is_fed_by_its_parts(load, api):
     inputs = {
         "indices": api.tensor([[0, 1], [1, 0]], "q"),
