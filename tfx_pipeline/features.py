@@ -69,6 +69,9 @@ MEASURED = {
     "token": {"entity_f1": HIGHER, "entity_precision": HIGHER, "entity_recall": HIGHER},
 }
 
+# The Trainer's figures by epoch, in its `model_run`; `val_` before what held-out events say.
+HISTORY = "history.csv"
+
 # The metric that stands for a task as a whole; higher is better.
 MAIN_METRIC = {
     "anomaly": "average_precision",

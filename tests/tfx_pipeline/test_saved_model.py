@@ -188,6 +188,9 @@ def test_the_run_says_which_component_which_epoch_and_how_it_compares(trained):
     ):
         assert expected in trained.said
     assert "INFO:absl" not in trained.said
+    figures = list((trained.folder / "pipelines").glob("*/Trainer/model_run/*/history.csv"))
+    assert len(figures) == 2
+    assert all("loss" in file.read_text().splitlines()[0].split(",") for file in figures)
     logs = list((trained.folder / "pipelines").glob("*/logs/*.log"))
     assert len(logs) == 2
     assert all("Component Trainer is finished" in log.read_text() for log in logs)

@@ -17,7 +17,6 @@ from tfx_pipeline.lineage import RecordedRun
 from tfx_pipeline.outcome import read_outcome, schema_changes
 from tfx_pipeline.review import curves, statistics
 
-HISTORY = "history.csv"
 _EXAMPLES = 3
 _CLASSES = 30
 _DECISIONS = 20_000
@@ -164,13 +163,13 @@ def _examples(task: str, rows: list[Row]) -> list[dict[str, Any]]:
 def _learning(run: RecordedRun) -> list[dict[str, Any]]:
     """Return the training's figures of each epoch as series."""
     made = run.find("Trainer", "model_run")
-    file = None if made is None else made.uri / HISTORY
+    file = None if made is None else made.uri / features.HISTORY
     if file is None or not file.is_file():
         return []
     with file.open(encoding="utf-8", newline="") as lines:
         epochs = list(csv.DictReader(lines))
     return [
-        {"name": name, "points": [[i + 1, float(row[name])] for i, row in enumerate(epochs)]}
+        {"name": name, "points": [[int(row["epoch"]) + 1, float(row[name])] for row in epochs]}
         for name in (epochs[0] if epochs else {})
         if name != "epoch" and all(row[name] for row in epochs)
     ]

@@ -103,6 +103,7 @@ def cross_validate(
         features.MAIN_METRIC[config.task],
         ", ".join(f"{figure:.4f}" for figure in figures),
     )
+    watch.pooled(figures)
     return Chosen(best + 1, pooled[best])
 
 

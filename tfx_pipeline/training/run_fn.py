@@ -19,9 +19,9 @@ from tfx_pipeline.model.calibration import Calibration, budget_threshold, fit_ca
 from tfx_pipeline.model.novelty import REFERENCES, choose_references
 from tfx_pipeline.progress import log
 from tfx_pipeline.training.fine_tuning import fingerprint
+from tfx_pipeline.training.history import History
 from tfx_pipeline.training.material import Material, count, validate
 from tfx_pipeline.training.scoring import Scored, compiled, score
-from tfx_pipeline.training.watching import Watch
 
 # Around 0 in quarters: beyond, a tag would have to be e^4 times likelier than the model says.
 _SHIFTS = np.arange(-4.0, 2.25, 0.25)
@@ -44,7 +44,9 @@ def run_fn(fn_args: Any) -> None:
     tuning = material.fine_tuning(
         checkpoint_folder(fn_args.serving_model_dir, config, material.learned_files)
     )
-    found = validate(tuning, material, Watch())
+    history = History(features.MAIN_METRIC[config.task])
+    found = validate(tuning, material, history)
+    history.write(fn_args.model_run_dir)
     model = found.model
     if model is None:
         model = tuning.run(material.learned, None, stop_after=found.epochs)

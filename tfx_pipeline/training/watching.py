@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -18,6 +19,9 @@ class Watch:
 
     def reached(self, value: float, step: int, steps: int) -> None:
         """Hear the figure, better when higher, after epoch or fold `step`, from 1, of `steps`."""
+
+    def pooled(self, figures: Sequence[float]) -> None:
+        """Hear the figure of all folds' held-out events together, after each epoch."""
 
     def callbacks(self, by_epoch: bool = True) -> list[keras.callbacks.Callback]:
         """Return what tells this watch of a Keras training; with `by_epoch` of its epochs too."""
