@@ -35,6 +35,13 @@ def fill(tensors: Any, inputs: Any, signature: Signature | None) -> None:
         if len(names) != 1:
             raise InputError(f"a bare value fits a model with one input only{_where(signature)}")
         inputs = {names[0]: inputs}
+    if inputs.keys() != signature.inputs.keys():
+        _check_names(inputs, signature)
+    for name, value in inputs.items():
+        _fill(tensors[name], name, value, signature.inputs[name], signature)
+
+
+def _check_names(inputs: Mapping[str, Any], signature: Signature) -> None:
     unknown = [str(name) for name in inputs if name not in signature.inputs]
     if unknown:
         raise InputError(f"no input is named {', '.join(unknown)}{_where(signature)}")
@@ -45,8 +52,6 @@ def fill(tensors: Any, inputs: Any, signature: Signature | None) -> None:
     ]
     if missing:
         raise InputError(f"missing input {', '.join(missing)}{_where(signature)}")
-    for name, value in inputs.items():
-        _fill(tensors[name], name, value, signature.inputs[name], signature)
 
 
 def _where(signature: Signature | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import http.client
-import select
+import selectors
 import socket
 import ssl
 import tempfile
@@ -143,8 +143,9 @@ class Pool:
 
 def _is_open(connection: http.client.HTTPConnection) -> bool:
     # A server says nothing on an idle connection: what can be read there is its end.
-    readable, _, _ = select.select([connection.sock], [], [], 0)
-    return not readable
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection.sock, selectors.EVENT_READ)
+        return not selector.select(0)
 
 
 def _limit(connection: http.client.HTTPConnection, deadline: float) -> None:
