@@ -71,7 +71,9 @@ class Parser:
             raise ParseError("MISSING_FIELD", reason) from error
         if not event_id:
             raise ParseError("MISSING_FIELD", "the event id is empty")
-        when = self._time(fields) if self._time else raw.arrived
+        when = self._time(fields) if self._time else None
+        if when is None:
+            when = raw.arrived
         if self._oldest is not None and when < raw.arrived - self._oldest:
             raise ParseError(
                 "LATE", f"the event is {(raw.arrived - when) / 1e6:.0f} s old, over limits.max_age"
@@ -125,17 +127,20 @@ def _default_text(form: FormatConfig) -> str:
     return "{message}" if form.kind == "syslog" else "{line}"
 
 
-def _time_of(form: FormatConfig) -> Callable[[Mapping[str, Any]], int] | None:
+def _time_of(form: FormatConfig) -> Callable[[Mapping[str, Any]], int | None] | None:
     if form.time is None:
         return None
-    where = form.time
+    # A sender of syslog without a clock says so: its time is when the message arrived.
+    where, may_be_null = form.time, form.kind == "syslog"
     get, read = field_getter(where.field), time_reader(where.format, where.zone)
 
-    def event_time(fields: Mapping[str, Any]) -> int:
+    def event_time(fields: Mapping[str, Any]) -> int | None:
         try:
             value = get(fields)
         except KeyError as error:
             raise ParseError("MISSING_FIELD", f"the line has no field {where.field!r}") from error
+        if value is None and may_be_null:
+            return None
         try:
             return read(value)
         except (ValueError, TypeError, OverflowError) as error:

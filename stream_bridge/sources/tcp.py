@@ -52,10 +52,9 @@ class TcpListener(Feeder):
                 continue
             sender: Assembler = key.data
             sock: socket.socket = key.fileobj  # type: ignore[assignment]
-            data = _read(sock)
-            if data:
-                block += sender.take(data)
-            elif data is not None:
+            data, closed = _read(sock)
+            block += sender.take(data)
+            if closed:
                 block += sender.rest()
                 self._selector.unregister(sock)
                 sock.close()
@@ -108,16 +107,19 @@ def where(sock: socket.socket) -> str:
     return f"{host}:{port}"
 
 
-def _read(sock: socket.socket) -> bytes | None:
-    """What is there; empty when the sender has closed, None when there is nothing."""
+def _read(sock: socket.socket) -> tuple[bytes, bool]:
+    """What is there, and whether the sender has closed."""
+    data = bytearray()
     try:
-        data = sock.recv(_RECEIVE_BYTES)
-        # Decrypted bytes wait in the socket's own buffer, where select does not see them.
-        while isinstance(sock, ssl.SSLSocket) and sock.pending():
-            data += sock.recv(sock.pending())
+        # TLS gives one record at a time, and its records may be one message each.
+        while len(data) < _RECEIVE_BYTES:
+            some = sock.recv(_RECEIVE_BYTES)
+            if not some:
+                return bytes(data), True
+            data += some
     except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
-        return None
+        pass
     except OSError as error:
         _LOG.warning("a sender broke off: %s", error)
-        return b""
-    return data
+        return bytes(data), True
+    return bytes(data), False
