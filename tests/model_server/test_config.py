@@ -1,5 +1,7 @@
 """model_config_file, policies, labels and reload, from the specification's tables."""
 
+import time
+
 import pytest
 from google.protobuf import text_format
 
@@ -66,15 +68,15 @@ def test_labels_move_only_to_versions_that_serve(server, api, refused, models):
 
 def test_policies_and_models_change_without_a_restart(server, api, refused, models):
     half, text = entry("half", models / "half", "specific { versions: 1 }"), models / "text"
-    response = reload(
-        server, listed(half, entry("text", text)), "/tensorflow/serving/request_count"
-    )
-    assert response.metric[0].int64_value_increase == 0
+    metrics = ("/tensorflow/serving/request_count", "/no/such/metric")
+    response = reload(server, listed(half, entry("text", text)), *metrics)
+    assert response.status.error_code == 0
+    assert [(m.name, m.int64_value_increase) for m in response.metric] == [(m, 0) for m in metrics]
     assert server.call(PREDICT, api.predict("text", {"text": ["ok"]})).outputs
-    server.wait_for(r"Unloaded servable version \{name: half version: 2\}")
+    server.wait_for(r"(?:Unloaded|Done unloading) servable version \{name: half version: 2\}")
     assert version(server, api) == 1
     reload(server, listed(entry("text", text)))
-    server.wait_for(r"Unloaded servable version \{name: half version: 1\}")
+    server.wait_for(r"(?:Unloaded|Done unloading) servable version \{name: half version: 1\}")
     with refused("NOT_FOUND", "Servable not found for request: Latest(half)"):
         version(server, api)
     status = server.call(
@@ -134,6 +136,16 @@ def test_a_wrong_configuration_changes_nothing(server, refused, text, code, mess
         reload(server, text)
 
 
+def test_an_empty_list_unloads_every_model(server, api, refused):
+    reload(server, "model_config_list {}")
+    request = protos.GetModelStatusRequest(model_spec=api.spec("half"))
+    deadline = time.monotonic() + 20
+    while any(s.state != 50 for s in server.call(GET_MODEL_STATUS, request).model_version_status):
+        assert time.monotonic() < deadline
+    with refused("NOT_FOUND", "Servable not found for request: Latest(half)"):
+        version(server, api)
+
+
 def test_a_new_model_that_cannot_load_is_named(models, start, refused, tmp_path):
     (tmp_path / "bad" / "1").mkdir(parents=True)
     file = tmp_path / "models.config"
@@ -143,6 +155,7 @@ def test_a_new_model_that_cannot_load_is_named(models, start, refused, tmp_path)
         reload(server, listed(entry("bad", tmp_path / "bad")))
 
 
+@pytest.mark.ours("the words of its log")
 def test_the_file_is_read_again_and_labels_may_come_first(models, start, api, tmp_path):
     file = tmp_path / "models.config"
     file.write_text(listed(entry("half", models / "half", "", label("next", 2))))

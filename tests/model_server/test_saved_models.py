@@ -1,5 +1,8 @@
 """SavedModels of every kind, loaded as TF Serving loads them."""
 
+import subprocess
+import sys
+
 import pytest
 
 from model_server.core.predict import predict
@@ -82,6 +85,15 @@ def test_what_a_session_leaves_without_a_value_is_refused(load, path, named):
         load(path)
     assert refused.value.message.startswith("1 variable(s) or table(s) hold no value after loading")
     assert f"that read them: {named}. " in refused.value.message
+
+
+def test_pythons_own_openssl_outlives_the_one_in_tensorflow():
+    code = (
+        "from model_server.runtime import library; library.library(); import hashlib, hmac, ssl; "
+        "hmac.new(b'k', b'm', 'sha1'); ssl.create_default_context(); print(hashlib.new('md5'))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_directories_without_a_model(load, tmp_path):
