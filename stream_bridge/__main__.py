@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stream_bridge.errors import BridgeError, ConfigError
 
 if TYPE_CHECKING:
     from stream_bridge.config.bridge import BridgeConfig
-
-_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -123,9 +119,11 @@ def _replay(args: argparse.Namespace) -> int:
 
 
 def _run_bridge(config: BridgeConfig, args: argparse.Namespace) -> int:
+    from stream_bridge.logs import log_to
+
     try:
         config.state_dir.mkdir(parents=True, exist_ok=True)
-        _log_to(config.state_dir / "bridge.log")
+        log_to(config.state_dir / "bridge.log", config.monitoring.logs)
     except OSError as error:
         raise ConfigError(f"state_dir: {config.state_dir}: {error.strerror}") from error
     from stream_bridge.run import run
@@ -155,19 +153,6 @@ def _check(args: argparse.Namespace) -> int:
         for line in look(config):
             sys.stdout.write(line + "\n")
     return 0
-
-
-def _log_to(path: Path) -> None:
-    """Everything goes to the file; the terminal gets what the bridge itself warns about."""
-    file = logging.FileHandler(path)
-    file.setFormatter(logging.Formatter(_FORMAT))
-    root = logging.getLogger()
-    root.setLevel(logging.WARNING)
-    root.addHandler(file)
-    console = logging.StreamHandler()
-    console.setFormatter(logging.Formatter("stream-bridge: %(message)s"))
-    console.addFilter(lambda record: record.exc_info is None)
-    logging.getLogger("stream_bridge").addHandler(console)
 
 
 if __name__ == "__main__":

@@ -101,6 +101,8 @@ class Snapshot:
       events_per_second: committed lines, over the last five seconds.
       p50_ms: median of read to durable, over the last 4,096 events; None before the first.
       p99_ms: the 99th percentile of the same.
+      stages_ms: ``p50`` and ``p99`` of the same in two: ``score`` is read to answered, ``write``
+        answered to durable.
       latency_buckets: predictions by latency, one more than `BUCKETS` (the last is unbounded).
       latency_sum: of all latencies, seconds.
       waiting_for: what the stream stands still for, in words; None while it flows.
@@ -116,6 +118,7 @@ class Snapshot:
     events_per_second: float
     p50_ms: float | None
     p99_ms: float | None
+    stages_ms: dict[str, dict[str, float | None]]
     latency_buckets: tuple[int, ...]
     latency_sum: float
     waiting_for: str | None
@@ -134,6 +137,7 @@ class Metrics:
         self._handed_back = 0
         self._counts = Counts()
         self._latencies: deque[float] = deque(maxlen=_RECENT)
+        self._scored: deque[float] = deque(maxlen=_RECENT)
         self._buckets = [0] * (len(BUCKETS) + 1)
         self._latency_sum = 0.0
         self._commits: deque[tuple[float, int]] = deque()
@@ -161,6 +165,7 @@ class Metrics:
                 if isinstance(outcome, Prediction):
                     latency = written - outcome.event.raw.read_at
                     self._latencies.append(latency)
+                    self._scored.append(outcome.latency_ms / 1000)
                     self._buckets[bisect_left(BUCKETS, latency)] += 1
                     self._latency_sum += latency
                     self._last_version = outcome.version
@@ -205,6 +210,9 @@ class Metrics:
                 self._commits.popleft()
             seconds = max(0.001, min(_RATE_SECONDS, now - self._started))
             ordered = sorted(self._latencies)
+            scored = sorted(self._scored)
+            pairs = zip(self._latencies, self._scored, strict=True)
+            writing = sorted(whole - part for whole, part in pairs)
             return Snapshot(
                 read=self._read,
                 counts=self._counts,
@@ -213,6 +221,10 @@ class Metrics:
                 events_per_second=sum(lines for _, lines in self._commits) / seconds,
                 p50_ms=_percentile_ms(ordered, 0.50),
                 p99_ms=_percentile_ms(ordered, 0.99),
+                stages_ms={
+                    name: {"p50": _percentile_ms(of, 0.50), "p99": _percentile_ms(of, 0.99)}
+                    for name, of in (("score", scored), ("write", writing))
+                },
                 latency_buckets=tuple(self._buckets),
                 latency_sum=self._latency_sum,
                 waiting_for=next(iter(self._waits.values()), None),

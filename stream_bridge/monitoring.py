@@ -112,10 +112,26 @@ def exposition(status: dict[str, Any], snapshot: Snapshot) -> Iterator[str]:
     yield from _histogram(snapshot)
     yield from _single("waiting_lines", "gauge", "Read, not committed.", snapshot.waiting)
     yield from _single("backlog_bytes", "gauge", "Not read.", status["backlog_bytes"])
+    behind = status["backlog_events"]
+    yield from _head("backlog_events", "gauge", "With the broker, not read.")
+    if behind is not None:
+        yield f"{_PREFIX}_backlog_events {behind}"
+    yield from _stages(snapshot)
     yield from _single("windows_total", "counter", "Summaries of windows.", snapshot.windows)
     yield from _single("too_late_total", "counter", "Too late for a window.", snapshot.too_late)
     still = int(snapshot.waiting_for is not None)
     yield from _single("standing_still", "gauge", "Waits for a server or sink.", still)
+
+
+def _stages(snapshot: Snapshot) -> Iterator[str]:
+    name = "stage_seconds"
+    yield from _head(name, "gauge", "Median and 99th percentile of a stage.")
+    for stage, found in snapshot.stages_ms.items():
+        for quantile, key in (("0.5", "p50"), ("0.99", "p99")):
+            value = found[key]
+            if value is not None:
+                labels = f'stage="{stage}",quantile="{quantile}"'
+                yield f"{_PREFIX}_{name}{{{labels}}} {value / 1000}"
 
 
 def _shadow(shadow: dict[str, Any]) -> Iterator[str]:

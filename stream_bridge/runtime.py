@@ -148,6 +148,11 @@ class Runtime:
         except (OSError, ValueError):
             return 0  # closed, or rotated away, between two looks
 
+    def backlog_events(self) -> int | None:
+        """Messages that the source's broker holds and that were not read; None where unknown."""
+        counted = getattr(self._source, "backlog_events", None)
+        return counted() if counted is not None else None
+
     def committed_position(self) -> Position | None:
         """Where the source's next unfinished line stands; empty where its broker keeps that."""
         if isinstance(self.config.source, BrokerKeptSource):

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import field_validator
 
 from stream_bridge.config.base import Frozen
 
 
 class MonitoringConfig(Frozen):
-    """An HTTP endpoint with `/metrics` (Prometheus) and `/healthz`.
+    """An HTTP endpoint with `/metrics` (Prometheus) and `/healthz`, and the form of the log.
 
     Attributes:
       address: ``HOST:PORT`` to listen on; port 0 takes a free one; None listens nowhere.
+      logs: ``text`` for people, or ``json``, one object a line.
     """
 
     address: str | None = None
+    logs: Literal["text", "json"] = "text"
 
     @field_validator("address")
     @classmethod

@@ -306,7 +306,10 @@ class KafkaReader:
         total = 0
         for partition, offset in self.position.items():
             part = TopicPartition(self._config.topic, int(partition))
-            _, high = self._consumer.get_watermark_offsets(part, cached=True)
+            try:
+                _, high = self._consumer.get_watermark_offsets(part, cached=True)
+            except (KafkaException, RuntimeError):
+                continue  # it was closed, or the partition taken away, between two looks
             total += max(0, high - offset)
         return total
 

@@ -1,14 +1,19 @@
 """The endpoint for Prometheus and health checks."""
 
+import io
+import json
 import re
+import signal
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from stream_bridge.errors import ConfigError
+from stream_bridge.live_table import render
 
 
 def wait_for(condition, seconds=30.0):
@@ -50,9 +55,20 @@ def test_metrics_and_health(bridge, tmp_path, server):
     assert values['latency_seconds_bucket{le="+Inf"}'] == "2"
     assert values["latency_seconds_count"] == "2"
     assert values["standing_still"] == "0"
+    assert float(values['stage_seconds{stage="score",quantile="0.5"}']) > 0
+    assert "backlog_events" not in values  # a file knows bytes
     documented = Path(__file__).resolve().parents[2] / "docs" / "events.md"
     names = set(re.findall(r"`(livebert_bridge_\w+)", documented.read_text("utf-8")))
     assert set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE)) == names
+    shown = Console(width=170, record=True, file=io.StringIO())
+    shown.print(render(it.status()))
+    heads, row = [
+        line for line in shown.export_text().splitlines() if "lag" in line or "running" in line
+    ]
+    assert re.findall(r"[\w/ ]+ms|\w+(?:/\w+)?", heads)[:7] == [
+        *("in", "out", "alerts", "dead", "review", "waiting", "lag"),
+    ]
+    assert re.findall(r"[\w%/]+", row)[:6] == ["4", "2", "1", "1", "0", "0"]
     server.stop()
     with log.open("a") as file:
         file.write("more\n")
@@ -71,3 +87,18 @@ def test_metrics_and_health(bridge, tmp_path, server):
             },
         ).run()
     assert it.finish() == 0
+
+
+def test_logs_as_json_for_machines(bridge, server, tmp_path):
+    (tmp_path / "in.log").write_text("good\n")
+    server.stop()
+    it = bridge(source={"address": f"tail:{tmp_path}/in.log"}, monitoring={"logs": "json"}).spawn()
+    wait_for(lambda: it.status().get("state") == "waiting")
+    _, _, err = it.kill(signal.SIGTERM)
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert lines[0]["level"] == "WARNING"
+    assert lines[0]["logger"].startswith("stream_bridge.")
+    assert "does not answer" in lines[0]["message"] or "waiting" in lines[0]["message"]
+    assert re.fullmatch(r"\d{4}-.*Z", lines[0]["time"])
+    kept = (tmp_path / "state" / "bridge.log").read_text().splitlines()
+    assert json.loads(kept[0])["message"] == lines[0]["message"]

@@ -74,7 +74,8 @@ def test_a_wrong_config_is_one_line(tmp_path, text, message):
 
 
 def test_help_and_check_do_not_need_beam(bridge, tmp_path, server):
-    it = bridge(source={"address": "file:x"})
+    (tmp_path / "x").write_text("")
+    it = bridge(source={"address": f"file:{tmp_path}/x"})
     loaded = subprocess.run(
         [
             sys.executable,
