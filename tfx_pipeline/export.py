@@ -134,7 +134,7 @@ def save(
 def serving_network(config: PipelineConfig, encoder: Encoder, model: keras.Model) -> keras.Model:
     """Rebuild the trained model in the precision it is served in."""
     dtype = precision.resolve(config.serving.precision)
-    backbone = load_backbone(encoder, dtype)
+    backbone = load_backbone(encoder, dtype, config.encoder.word_shapes)
     outputs = model.output["logits"].shape[-1]
     network = build_model(backbone, config.task, outputs, 0.0, config.encoder, config.training.wide)
     network.set_weights(model.get_weights())

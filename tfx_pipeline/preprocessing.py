@@ -16,6 +16,7 @@ import tensorflow_transform as tft
 from tfx_pipeline import features
 from tfx_pipeline.cleaning import clean, clean_with_ways
 from tfx_pipeline.config import PipelineConfig
+from tfx_pipeline.model import word_shapes as shapes
 from tfx_pipeline.model.encoder import find_encoder, load_vocabulary
 from tfx_pipeline.text import CleaningRule
 
@@ -46,6 +47,7 @@ class Tokenizer:
         cleaning: rules applied to the text before anything else.
         tag_unit: what gets a tag: a `word` between white space, or a `token` of BERT, which
             parts punctuation off too.
+        word_shapes: whether ids carry the shapes of words; `CutWindows` tells them apart.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Tokenizer:
         room: int,
         cleaning: Sequence[CleaningRule],
         tag_unit: Literal["word", "token"] = "word",
+        word_shapes: bool = False,
     ) -> None:
         vocabulary = tuple(vocabulary)
         pieces, normalizer = _compiled(vocabulary, lowercase)
@@ -63,6 +66,7 @@ class Tokenizer:
         self._room = room
         self._cleaning = tuple(cleaning)
         self._tag_unit = tag_unit
+        self._word_shapes = word_shapes
         self._continues = np.array([piece.startswith("##") for piece in vocabulary])
         self._pieces = tf_text.FastBertTokenizer(
             vocab=(),
@@ -81,28 +85,35 @@ class Tokenizer:
             config.encoder.room,
             config.text_cleaning,
             config.data.tag_unit,
+            config.encoder.word_shapes,
         )
 
     def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Tokenize string[n] to ragged int32[n, (pieces)]."""
-        return self._enclose(
-            self._pieces.tokenize(clean(text, self._cleaning)), self._start, self._end
-        )
+        if self._word_shapes:
+            return self.with_offsets(text).ids
+        ids = self._pieces.tokenize(clean(text, self._cleaning))
+        return self._enclose(ids[:, : self._room], self._start, self._end)
 
     def with_offsets(self, text: tf.Tensor) -> Pieces:
         """Tokenize string[n] and say where each piece stands; the ids are those of a call."""
         cleaned, ways = clean_with_ways(text, self._cleaning)
-        ids, begin, end = self._pieces.tokenize_with_offsets(cleaned)
+        ids, begin, end = (
+            pieces[:, : self._room] for pieces in self._pieces.tokenize_with_offsets(cleaned)
+        )
+        goes_on = tf.gather(self._continues, ids.flat_values)
         if self._tag_unit == "word":
             # A row's first piece has no predecessor: -1 is the end of none.
             none = tf.fill([ids.nrows(), 1], tf.constant(-1, end.dtype))
             before = tf.concat([none, end], axis=1)[:, :-1]
             unit = tf.not_equal(begin.flat_values, before.flat_values)
         else:
-            unit = tf.logical_not(tf.gather(self._continues, ids.flat_values))
-        word = tf.strings.substr(
-            tf.gather(cleaned, ids.value_rowids()), begin.flat_values, (end - begin).flat_values
-        )
+            unit = tf.logical_not(goes_on)
+        word = _parts(cleaned, begin, end)
+        if self._word_shapes:
+            ids = ids.with_flat_values(
+                shapes.pack(ids.flat_values, _shapes(cleaned, begin, end, goes_on))
+            )
         begin, end = tf.cast(begin, tf.int64), tf.cast(end, tf.int64)
         for way in ways:
             begin, end = way(begin, end)
@@ -115,8 +126,7 @@ class Tokenizer:
         )
 
     def _enclose(self, pieces: tf.RaggedTensor, start: Any, end: Any) -> tf.RaggedTensor:
-        """Cut rows to their room and put a first and a last value around them."""
-        pieces = pieces[:, : self._room]
+        """Put a first and a last value around each row."""
         rows = pieces.nrows()
         first = tf.fill([rows, 1], tf.constant(start, pieces.dtype))
         last = tf.fill([rows, 1], tf.constant(end, pieces.dtype))
@@ -137,6 +147,30 @@ def _compiled(
         # tensorflow_text takes these buffers by a public argument but gives them by no public name.
         pieces = tokenizer._fast_wordpiece_tokenizer._model.numpy()
         return pieces, tokenizer._fast_bert_normalizer._model.numpy()
+
+
+def _parts(text: tf.Tensor, begin: tf.RaggedTensor, end: tf.RaggedTensor) -> tf.Tensor:
+    """Return what is between places of its row's text, in bytes; flat."""
+    # Each part is cut from a copy of the text, so a long one ends where the last part does.
+    last = tf.maximum(tf.reduce_max(end, axis=1), 0)
+    text = tf.strings.substr(text, tf.zeros_like(last), last)
+    rows = tf.gather(text, begin.value_rowids())
+    return tf.strings.substr(rows, begin.flat_values, (end - begin).flat_values)
+
+
+def _shapes(
+    text: tf.Tensor, begin: tf.RaggedTensor, end: tf.RaggedTensor, goes_on: tf.Tensor
+) -> tf.Tensor:
+    """Return the shape of the word that each piece belongs to, int32, flat."""
+    # Pieces are numbered by their words: a piece that does not go on begins one.
+    starts = tf.logical_not(goes_on)
+    number = tf.cumsum(tf.cast(starts, tf.int32)) - 1
+    rows = tf.boolean_mask(begin.value_rowids(), starts)
+    words = tf.RaggedTensor.from_value_rowids(
+        tf.boolean_mask(begin.flat_values, starts), rows, nrows=begin.nrows()
+    )
+    ends = words.with_flat_values(tf.math.segment_max(end.flat_values, number))
+    return tf.gather(shapes.shapes(_parts(text, words, ends)), number)
 
 
 def encoder_inputs(token_ids: tf.RaggedTensor) -> dict[str, tf.Tensor]:

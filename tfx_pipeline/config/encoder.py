@@ -18,6 +18,7 @@ class EncoderConfig(Frozen):
     weight file.
     `max_length` is in word pieces, [CLS] and [SEP] included. Longer texts are read in overlapping
     `windows` of that length, at most `max_windows` of them, or `truncate`d to the first.
+    `word_shapes` tells an encoder without capitals which words have them, or digits.
     """
 
     preset: str = "all-MiniLM-L6-v2"
@@ -25,6 +26,7 @@ class EncoderConfig(Frozen):
     max_length: int = Field(default=128, ge=8)
     long_texts: Literal["windows", "truncate"] = "windows"
     max_windows: int = Field(default=16, ge=1)
+    word_shapes: bool = False
 
     @property
     def stride(self) -> int:

@@ -7,17 +7,20 @@ from typing import Any
 import keras
 
 
-def restrict(backbone: Any, rank: int, frozen: int) -> None:
+def restrict(backbone: Any, rank: int, frozen: int, word_shapes: bool = False) -> None:
     """Prepare a backbone, before it is built into a model.
 
     With a `rank` only low-rank changes of the attention are trained; otherwise everything but
-    the embeddings and the lowest `frozen` encoder layers is.
+    the embeddings and the lowest `frozen` encoder layers is. The segments are trained in either
+    case where they tell `word_shapes`: the encoder brings none.
     """
     if rank > 0:
         backbone.enable_lora(rank)
     elif frozen > 0:
         for layer in backbone.layers:
             layer.trainable = layer in backbone.transformer_layers[frozen:]
+    if word_shapes:
+        backbone.get_layer("segment_embedding").trainable = True
 
 
 def merged_weights(model: keras.Model) -> list[Any]:

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
+from tfx_pipeline.model.word_shapes import unpack
+
 _BUCKETS = 1 << 16
 _LONGEST = 3
 _MIX = 1_000_003
@@ -84,7 +86,7 @@ class WideLogits(keras.layers.Layer):
 def ngrams(token_ids: tf.Tensor, padding_mask: tf.Tensor) -> tf.Tensor:
     """Count the 1- to 3-grams of word pieces in hashed buckets; float32[n, buckets]."""
     known = tf.cast(padding_mask, tf.bool)
-    ids = tf.cast(token_ids, tf.int64) + 1
+    ids = tf.cast(unpack(token_ids)[0], tf.int64) + 1
     length = tf.shape(ids)[1]
     hashed = tf.zeros_like(ids)
     buckets, inside = [], []

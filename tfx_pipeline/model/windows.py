@@ -12,6 +12,8 @@ import keras
 import tensorflow as tf
 from keras import layers
 
+from tfx_pipeline.model.word_shapes import unpack
+
 _REDUCTIONS = {
     "anomaly": tf.math.segment_max,
     "classification": tf.math.segment_mean,
@@ -24,7 +26,7 @@ class CutWindows(layers.Layer):
     """Cut int32[n, T] word pieces into windows of `max_length`, each with its [CLS] and [SEP].
 
     Returns the encoder's inputs int32[k, F], k windows in the order of their texts, and `text`
-    int32[k], the row each window comes from.
+    int32[k], the row each window comes from. The segments are the shapes that the ids carry.
     """
 
     def __init__(self, max_length: int, stride: int, **options: Any) -> None:
@@ -50,10 +52,11 @@ class CutWindows(layers.Layer):
         ids = tf.where(places == 0, rows[:, :1], ids)
         ids = tf.where(places == sizes[:, None] + 1, separators, ids)
         inside = places < sizes[:, None] + 2
+        ids, segments = unpack(tf.where(inside, ids, 0))
         return {
-            "token_ids": tf.where(inside, ids, 0),
+            "token_ids": ids,
             "padding_mask": tf.cast(inside, tf.int32),
-            "segment_ids": tf.zeros_like(ids),
+            "segment_ids": segments,
             "text": text,
         }
 

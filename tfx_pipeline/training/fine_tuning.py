@@ -68,8 +68,13 @@ class FineTuning:
         epochs = stop_after or training.epochs
         policy = _POLICIES[precision.resolve(training.precision)]
         with strategy().scope():
-            backbone = load_backbone(self.encoder, policy)
-            restrict(backbone, training.lora_rank, training.freeze_layers)
+            backbone = load_backbone(self.encoder, policy, config.encoder.word_shapes)
+            restrict(
+                backbone,
+                training.lora_rank,
+                training.freeze_layers,
+                config.encoder.word_shapes,
+            )
             network = self._network(backbone)
             if self.before is not None:
                 warm_start(network, config, self.encoder, self.labels, self.before)
@@ -103,7 +108,7 @@ class FineTuning:
         )
         if training.lora_rank == 0:
             return network
-        whole = self._network(load_backbone(self.encoder, policy))
+        whole = self._network(load_backbone(self.encoder, policy, config.encoder.word_shapes))
         whole.set_weights(merged_weights(network))
         return whole
 

@@ -45,6 +45,11 @@ def warm_start(
         ("task", card["task"], config.task),
         ("encoder.preset", card["encoder"]["preset"], config.encoder.preset),
         ("encoder.sha256", card["encoder"]["sha256"], encoder.sha256),
+        (
+            "encoder.word_shapes",
+            card["config"]["encoder"].get("word_shapes", False),
+            config.encoder.word_shapes,
+        ),
         ("training.wide", card["config"]["training"].get("wide", False), config.training.wide),
     ):
         if theirs != ours:
