@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from model_server import loader_flags
+from model_server.batching.parameters import Batching, BatchingParameters
 from model_server.errors import (
     DeadlineExceededError,
     FailedPreconditionError,
@@ -197,9 +198,9 @@ def test_as_many_requests_run_at_once_as_there_are_interpreters(lite):
             assert run.result(20) == []
 
 
-def _load(lite, name, **counts):
+def _load(lite, name, batching=None, **counts):
     metrics = Metrics()
-    finishing = Finishing(WarmUp(metrics), metrics)
+    finishing = Finishing(WarmUp(metrics), metrics, batching)
 
     def otherwise(*_):
         raise AssertionError("there is a model.tflite")
@@ -237,6 +238,16 @@ def test_an_open_batch_size_is_shared_by_the_interpreters_of_a_pool(lite):
     servable = _load(lite, "plain", pools=1, per_pool=3)
     assert servable.graph._parameters.batch_size == 167
     assert _load(lite, "plain", pools=1, per_pool=1).graph.batch_size == 1
+
+
+def test_batching_is_put_in_front_as_of_any_model(lite):
+    batching = Batching(BatchingParameters(max_batch_size=3, allowed_batch_sizes=(1, 3)))
+    servable = _load(lite, "plain", batching, pools=1, per_pool=1)
+    x = from_numpy(np.float32([[1.0], [3.0]]), dtypes.FLOAT)
+    assert servable.graph.run([(X, x)], [Y])[0].numpy().tolist() == [[7.5], [8.5]]
+    x = from_numpy(np.ones((4, 1), np.float32), dtypes.FLOAT)
+    with pytest.raises(InvalidArgumentError, match="Task size 4 is larger than maximum"):
+        servable.graph.run([(X, x)], [Y])
 
 
 def test_without_the_interpreter_the_server_says_what_to_install(monkeypatch):
