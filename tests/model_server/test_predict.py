@@ -1,5 +1,8 @@
 """Predict, metadata and status over gRPC, from the specification's tables."""
 
+import time
+
+import grpc
 import numpy as np
 import pytest
 
@@ -130,6 +133,15 @@ REQUESTS = [
 def test_refused_in_the_words_of_tf_serving(half, api, refused, build, code, message):
     with refused(code, message):
         half.call(PREDICT, build(api))
+
+
+def test_a_long_message_is_cut(half, api):
+    with pytest.raises(grpc.RpcError) as error:
+        half.call(PREDICT, api.predict("half", X, only=["z" * 2000]))
+    details = error.value.details()
+    assert details.startswith("output tensor alias not found in signature: zzz")
+    assert details.endswith("z...TRUNCATED")
+    assert len(details) == 1024 + len("...TRUNCATED")
 
 
 def _bomb(**fields):
@@ -304,10 +316,6 @@ def test_health_only_when_asked(half, classic, refused):
 
 
 def test_a_deadline_ends_the_run(half, api):
-    import time
-
-    import grpc
-
     steps = protos.TensorProto(dtype=3, int_val=[200_000])
     steps.tensor_shape.SetInParent()
     began = time.monotonic()
@@ -320,8 +328,6 @@ def test_a_deadline_ends_the_run(half, api):
 
 
 def test_garbage_is_refused_without_a_traceback(half):
-    import grpc
-
     call = half.channel.unary_unary(PREDICT.path)
     with pytest.raises(grpc.RpcError) as error:
         call(b"\xff\xff\xff garbage", timeout=5)
