@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import selectors
 import socket
 import ssl
@@ -88,12 +89,12 @@ class Pool:
                 request.body,
                 {"Content-Type": "application/json", **headers},
             )
-            _limit(connection, deadline)
+            connection.response_class = _Limited(deadline)  # type: ignore[assignment]
             with connection.getresponse() as answer:
                 parts = []
-                while chunk := answer.read1(_CHUNK_BYTES):  # what is there: each wait is limited
+                # Not all at once: memory for what the server promises would be taken beforehand.
+                while chunk := answer.read1(_CHUNK_BYTES):
                     parts.append(chunk)
-                    _limit(connection, deadline)
                 if answer.length:
                     raise http.client.IncompleteRead(b"".join(parts), answer.length)
             keep = not answer.will_close
@@ -148,12 +149,43 @@ def _is_open(connection: http.client.HTTPConnection) -> bool:
         return not selector.select(0)
 
 
-def _limit(connection: http.client.HTTPConnection, deadline: float) -> None:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("the deadline passed")
-    if connection.sock is not None:
-        connection.sock.settimeout(left)
+class _Limited:
+    """Makes responses each of whose waits for bytes ends with one deadline.
+
+    A socket's own timeout starts again with every byte, so a server that sends drops could hold a
+    call as long as it liked.
+    """
+
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
+
+    def __call__(self, sock: Any, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
+        self._sock = sock
+        return http.client.HTTPResponse(self, *args, **kwargs)  # type: ignore[arg-type]
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Bytes(self._sock, self._deadline))
+
+
+class _Bytes(io.RawIOBase):
+    def __init__(self, sock: socket.socket, deadline: float) -> None:
+        self._sock = sock
+        self._file = sock.makefile("rb", buffering=0)
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the deadline passed")
+        self._sock.settimeout(left)
+        return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def _abort(connection: http.client.HTTPConnection) -> None:

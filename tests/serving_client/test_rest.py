@@ -201,17 +201,37 @@ def test_an_answer_cut_off_is_a_broken_connection():
         thread.join()
 
 
-def test_an_answer_in_drops_stays_inside_the_deadline():
+def test_an_answer_that_promises_too_much_takes_no_memory():
+    def promise(listener):
+        connection, _ = listener.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 1000000000000\r\n\r\n{}")
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=promise, args=(listener,))
+        thread.start()
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with (
+            Client(address, retry=Retry(max_attempts=1)) as client,
+            pytest.raises(UnavailableError, match="connection failed"),
+        ):
+            client.status("m")
+        thread.join()
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"HTTP/1"])
+def test_an_answer_in_drops_stays_inside_the_deadline(head):
     hung_up = threading.Event()
 
     def drip(listener):
         connection, _ = listener.accept()
         with connection:
             connection.recv(65536)
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            connection.sendall(head)
             try:
                 while not hung_up.wait(0.05):
-                    connection.sendall(b" ")
+                    connection.sendall(b".")
             except OSError:
                 return
 
