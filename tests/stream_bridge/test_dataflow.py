@@ -9,7 +9,12 @@ from types import SimpleNamespace
 import apache_beam as beam
 import pyarrow.parquet as pq
 import pytest
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import (
+    GoogleCloudOptions,
+    PipelineOptions,
+    StandardOptions,
+    WorkerOptions,
+)
 from apache_beam.portability.api import beam_runner_api_pb2
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.utils.timestamp import Timestamp
@@ -18,7 +23,7 @@ from pydantic import ValidationError
 from stream_bridge.__main__ import main
 from stream_bridge.config.bridge import BridgeConfig
 from stream_bridge.counters import told_by
-from stream_bridge.dataflow.job import job_graph, steps_of
+from stream_bridge.dataflow.job import job_graph, job_options, steps_of
 from stream_bridge.dataflow.reading import line_of_kafka
 from stream_bridge.pipeline import build_for_workers
 from tests.stream_bridge.brokers import ROOT, free_port, install, until
@@ -223,6 +228,18 @@ def test_secrets_stay_in_files_where_java_reads():
     assert options["auto.offset.reset"] == "latest"
     assert "${directory:/run/secrets:kafka}" in options["sasl.jaas.config"]
     assert options["config.providers"] == "directory"
+
+
+def test_what_the_launcher_says_wins():
+    launcher = ["--project=other-project", "--region=asia-east1", "--job_name=mine"]
+    options = job_options(config(), [*launcher, "--temp_location=gs://other/tmp"])
+    cloud = options.view_as(GoogleCloudOptions)
+    assert (cloud.project, cloud.region, cloud.job_name) == ("other-project", "asia-east1", "mine")
+    assert cloud.temp_location == "gs://other/tmp"
+    assert options.view_as(StandardOptions).streaming
+    assert options.view_as(WorkerOptions).sdk_container_image == JOB["dataflow"]["image"]
+    ends = job_options(config(source={"address": "file:gs://my-bucket/*.log"}))
+    assert not ends.view_as(StandardOptions).streaming
 
 
 def listens(port):
