@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from glob import glob
 from typing import Any
 
 from stream_bridge.config.bigquery import BigQuerySink
@@ -80,6 +81,8 @@ def _files(config: BridgeConfig) -> list[str]:
 
 def _growing_file(config: BridgeConfig) -> list[str]:
     source: Any = config.source
+    if source.pattern is not None:
+        return [f"source {source.address}: {len(glob(source.pattern))} files"]  # noqa: PTH207
     folder = source.path.parent
     if not folder.is_dir():
         raise SourceError(f"source {source.address}: there is no directory {folder}")

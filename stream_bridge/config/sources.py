@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from glob import escape, has_magic
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -30,6 +31,9 @@ class FileSource(Frozen):
 class TailSource(Frozen):
     """``tail:PATH``: a growing file, through rotation and truncation; need not exist yet.
 
+    A directory (``tail:logs/``) or a pattern (``tail:logs/*.log``) means all its files, also those
+    that appear later.
+
     Attributes:
       poll_seconds: how often to look for new lines.
       start: where to begin when there is no kept position: at the ``beginning`` or the ``end``.
@@ -38,6 +42,16 @@ class TailSource(Frozen):
     address: str
     poll_seconds: PositiveFloat = 0.02
     start: Literal["beginning", "end"] = "beginning"
+
+    @property
+    def pattern(self) -> str | None:
+        """Which files, where it may be several; None for one."""
+        place = self.address.partition(":")[2]
+        if has_magic(place):
+            return place
+        if place.endswith("/") or self.path.is_dir():
+            return str(Path(escape(place)) / "*")
+        return None
 
     @property
     def path(self) -> Path:

@@ -68,6 +68,7 @@ def open_source(
     from stream_bridge.sources.file import FileReader, to_raw
     from stream_bridge.sources.spool import SpoolReader
     from stream_bridge.sources.tail import TailReader
+    from stream_bridge.sources.tail_many import TailManyReader
 
     if isinstance(config, KafkaSource):
         from stream_bridge.sources.kafka import KafkaReader
@@ -86,6 +87,16 @@ def open_source(
     if isinstance(config, DeadLettersSource):
         return DeadLettersReader(config, limits.max_line_bytes, position)
     if isinstance(config, TailSource):
+        many = config.pattern
+        if many is not None:
+            return TailManyReader(
+                many,
+                limits.max_line_bytes,
+                position,
+                poll_seconds=config.poll_seconds,
+                from_end=config.start == "end",
+                wake=wake,
+            )
         return TailReader(
             config.path,
             limits.max_line_bytes,

@@ -23,7 +23,7 @@ from stream_bridge.sources.lines import Line, LineReader
 from stream_bridge.state import Position
 
 _FINGERPRINT_BYTES = 256
-_PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
+PACKED = (".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
 @dataclass
@@ -180,7 +180,7 @@ class TailReader:
         rotated = [
             path
             for path in self._path.parent.glob(f"{escape(self._path.name)}[.-]*")
-            if path.is_file() and path.suffix not in _PACKED
+            if path.is_file() and path.suffix not in PACKED
         ]
         rotated.sort(key=lambda path: path.stat().st_mtime_ns)
         return [*rotated, self._path] if self._path.exists() else rotated
@@ -205,6 +205,11 @@ class TailReader:
 
     def committed(self, position: Position) -> None:
         """Nothing to free."""
+
+    def close_deleted(self) -> None:
+        """Closes the file where it is read to its end and gone from the disk for good."""
+        if self._file is not None and os.fstat(self._file.handle).st_nlink == 0:
+            self.close()
 
     def close(self) -> None:
         """Closes the file."""

@@ -1,20 +1,23 @@
 """Sources by themselves: positions, rotation while away, the spool's bounds."""
 
 import gzip
+import json
 import os
 import threading
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_bridge.config.sources import StdinSource
+from stream_bridge.config.sources import StdinSource, TailSource
 from stream_bridge.errors import SourceError
 from stream_bridge.sources.file import FileReader
 from stream_bridge.sources.lines import LineReader
 from stream_bridge.sources.spool import SpoolReader, SpoolWriter, segments
 from stream_bridge.sources.stdin import StdinFeeder
 from stream_bridge.sources.tail import TailReader
+from stream_bridge.sources.tail_many import TailManyReader
 
 
 def tail(path, position=None, **options):
@@ -93,6 +96,64 @@ def test_another_file_with_the_same_inode_is_another_file(tmp_path):
         file.write("new 1\nnew 2\nnew 3\n")
     again = tail(log, position)
     assert drain(again) == ["new 1", "new 2", "new 3"]
+
+
+def many(place, position=None, **options):
+    options = {"poll_seconds": 0.01, "from_end": False, "wake": threading.Event(), **options}
+    pattern = TailSource(address=f"tail:{place}").pattern
+    return TailManyReader(pattern, 1000, position, **options)
+
+
+def test_all_files_of_a_directory_are_followed_with_those_that_come(tmp_path):
+    (tmp_path / "a.log").write_text("a1\n")
+    (tmp_path / "old.gz").write_bytes(b"packed")
+    source = many(f"{tmp_path}/")
+    assert drain(source) == ["a1"]
+    (tmp_path / "b.log").write_text("b1\nb2\nb3\nb4\n")
+    with (tmp_path / "a.log").open("a") as file:
+        file.write("a2\n")
+    assert sorted(until_lines(source, 5)) == ["a2", "b1", "b2", "b3", "b4"]
+    # Rotated: what is now a.log.1 is not a file of its own.
+    (tmp_path / "a.log").rename(tmp_path / "a.log.1")
+    (tmp_path / "a.log").write_text("a3\n")
+    assert until_lines(source, 1) == ["a3"]
+    position = json.loads(json.dumps(source.position))
+    source.close()
+    (tmp_path / "b.log").unlink()
+    (tmp_path / "a.log").rename(tmp_path / "a.log.2")
+    (tmp_path / "a.log").write_text("a4\n")
+    (tmp_path / "c.log").write_text("c1\n")
+    again = many(f"{tmp_path}/", position)
+    assert sorted(until_lines(again, 2)) == ["a4", "c1"]
+    # The same name once more is another file, with other ids.
+    (tmp_path / "b.log").write_text("b5\n")
+    (line,) = until_raws(again, 1)
+    assert (line.data, line.position) == (b"b5", f"{tmp_path}/b.log#1:0")
+    assert drain(again) == []
+    again.close()
+
+
+def test_a_pattern_from_its_end(tmp_path):
+    (tmp_path / "a.log").write_text("old\n")
+    (tmp_path / "a.txt").write_text("not meant\n")
+    source = many(f"{tmp_path}/*.log", from_end=True)
+    (tmp_path / "b.log").write_text("b1\n")
+    with (tmp_path / "a.log").open("a") as file:
+        file.write("a1\n")
+    assert sorted(until_lines(source, 2)) == ["a1", "b1"]
+    source.close()
+
+
+def until_raws(source, count):
+    found = []
+    deadline = time.monotonic() + 20
+    while len(found) < count and time.monotonic() < deadline:
+        found += source.read(3, 0.1)
+    return found
+
+
+def until_lines(source, count):
+    return [line.data.decode() for line in until_raws(source, count)]
 
 
 def test_only_new_lines_on_request(tmp_path):
