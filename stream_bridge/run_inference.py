@@ -15,6 +15,24 @@
             | beam.Map(print)
         )
 
+With Beam's anomaly transforms, which want a score instead of all outputs::
+
+    from apache_beam.ml.anomaly.detectors.offline import OfflineDetector
+    from apache_beam.ml.anomaly.thresholds import FixedThreshold
+    from apache_beam.ml.anomaly.transforms import AnomalyDetection
+
+    scored = TFServingModelHandler("127.0.0.1:8500", "events", output="score")
+    handler = (
+        KeyedModelHandler(scored)
+        .with_preprocess_fn(lambda keyed: (keyed[0], keyed[1].text))
+        .with_postprocess_fn(OfflineDetector.score_prediction_adapter)
+    )
+    detector = OfflineDetector(handler, threshold_criterion=FixedThreshold(0.5))
+    found = keyed_rows | AnomalyDetection(detector)
+
+RunInference keeps windows, and puts timestamps to the end of theirs: an event's own time has to
+travel in its key. The bridge keeps both.
+
 A server that is away is waited for: the bundle stands still instead of failing. A failed batch is
 bisected, so that the other examples of a poison one get their inference.
 """
@@ -31,7 +49,7 @@ from apache_beam.ml.inference.base import ModelHandler, PredictionResult
 
 from stream_bridge.config.scoring import BatchingConfig, FailureConfig
 from stream_bridge.config.server import ServerConfig
-from stream_bridge.errors import ExamplesRefused
+from stream_bridge.errors import ExamplesRefused, MismatchError
 from stream_bridge.records import DeadLetter, Event, RawLine
 from stream_bridge.scoring.batches import cut_batches
 from stream_bridge.scoring.failures import Patience
@@ -56,7 +74,7 @@ class Refused:
 
 
 class TFServingModelHandler(ModelHandler[str, PredictionResult, Scorer]):
-    """Texts to the rows a served model answers; `inference` is a dict of output name to value.
+    """Texts to what a served model answers; `inference` is a dict of output name to value.
 
     `model_id` of each result is ``MODEL/VERSION``, the version that answered.
 
@@ -66,6 +84,7 @@ class TFServingModelHandler(ModelHandler[str, PredictionResult, Scorer]):
       refused: what an example gets that the model refuses: ``raise`` fails the batch (with
         ``RunInference(...).with_exception_handling()`` it is among the failed inferences);
         ``return`` gives `Refused` as its inference, and the rest of the batch is kept.
+      output: the name of one output that is the inference by itself; None: a dict of all of them.
       server: further keys of `stream_bridge.config.ServerConfig`, such as ``label``.
       failure: attempts and waits; by default a server that is away is waited for without limit.
       batching: sizes of batches; Beam's own batching keeps to ``sort_events``, and these are cut
@@ -78,6 +97,7 @@ class TFServingModelHandler(ModelHandler[str, PredictionResult, Scorer]):
         model: str,
         *,
         refused: Literal["raise", "return"] = "raise",
+        output: str | None = None,
         server: Mapping[str, Any] | None = None,
         failure: FailureConfig | None = None,
         batching: BatchingConfig | None = None,
@@ -87,6 +107,7 @@ class TFServingModelHandler(ModelHandler[str, PredictionResult, Scorer]):
         self._failure = failure or FailureConfig()
         self._batching = batching or BatchingConfig()
         self._refused = refused
+        self._output = output
 
     def load_model(self) -> Scorer:
         """Opens the connection (at the first call, not here)."""
@@ -124,7 +145,14 @@ class TFServingModelHandler(ModelHandler[str, PredictionResult, Scorer]):
         if isinstance(outcome, DeadLetter):
             refusal = Refused(outcome.code, outcome.message, outcome.attempts)
             return PredictionResult(text, refusal, self._server.model)
-        return PredictionResult(text, outcome.row, f"{outcome.model}/{outcome.version}")
+        row = outcome.row
+        if self._output is not None and self._output not in row:
+            raise MismatchError(
+                f"output: model {outcome.model} has no output {self._output!r}; "
+                f"it has {', '.join(row)}"
+            )
+        inference = row if self._output is None else row[self._output]
+        return PredictionResult(text, inference, f"{outcome.model}/{outcome.version}")
 
     def batch_elements_kwargs(self) -> Mapping[str, Any]:
         """How Beam batches: enough to sort by length."""

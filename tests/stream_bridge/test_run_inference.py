@@ -2,12 +2,17 @@
 
 import apache_beam as beam
 import pytest
+from apache_beam.metrics import MetricsFilter
+from apache_beam.ml.anomaly.detectors.offline import OfflineDetector
+from apache_beam.ml.anomaly.thresholds import FixedThreshold
+from apache_beam.ml.anomaly.transforms import AnomalyDetection
 from apache_beam.ml.inference.base import KeyedModelHandler, RunInference
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.testing.util import assert_that, equal_to
+from apache_beam.transforms.window import FixedWindows, TimestampedValue
 
 from stream_bridge.config.scoring import FailureConfig
-from stream_bridge.errors import ExamplesRefused
+from stream_bridge.errors import ExamplesRefused, MismatchError
 from stream_bridge.run_inference import Refused, TFServingModelHandler
 
 QUICK = FailureConfig(backoff_seconds=0.01, max_backoff_seconds=0.02)
@@ -60,3 +65,78 @@ def test_a_server_that_is_away_is_waited_for(server):
     server.fail("UNAVAILABLE", times=5)
     (result,) = handler.run_inference(["good"], handler.load_model())
     assert result.inference["label"] == "normal"
+
+
+def test_the_anomaly_transforms_take_its_scores(server):
+    scored = TFServingModelHandler(server.address, "m", failure=QUICK, output="score")
+    handler = (
+        KeyedModelHandler(scored)
+        .with_preprocess_fn(lambda keyed: (keyed[0], keyed[1].text))
+        .with_postprocess_fn(OfflineDetector.score_prediction_adapter)
+    )
+    detector = OfflineDetector(
+        handler, threshold_criterion=FixedThreshold(0.5), model_id="served", features=["text"]
+    )
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
+        found = (
+            pipeline
+            | beam.Create([("a", beam.Row(text="bad", n=1)), ("b", beam.Row(text="good", n=2))])
+            | AnomalyDetection(detector)
+            | beam.MapTuple(
+                lambda key, result: (
+                    key,
+                    result.example.n,
+                    result.predictions[0].label,
+                    round(result.predictions[0].score, 3),
+                )
+            )
+        )
+        assert_that(found, equal_to([("a", 1, 1, 0.9), ("b", 2, 0, 0.1)]))
+
+
+def test_an_output_that_is_not_there_is_named(server):
+    handler = TFServingModelHandler(server.address, "m", failure=QUICK, output="novelty")
+    with pytest.raises(MismatchError, match="has no output 'novelty'; it has label, score"):
+        handler.run_inference(["good"], handler.load_model())
+
+
+def test_keyed_dead_letters_windows_and_beams_metrics(server):
+    handler = TFServingModelHandler(server.address, "m", failure=QUICK, refused="return")
+    texts = ["good", "poison", "bad", "good"]
+    pipeline = beam.Pipeline(runner=FnApiRunner())
+    results = (
+        pipeline
+        | beam.Create([TimestampedValue((i, text), 50 * i) for i, text in enumerate(texts)])
+        | beam.Map(lambda timestamped: timestamped)
+        | beam.WindowInto(FixedWindows(60))
+        | RunInference(KeyedModelHandler(handler))
+        | beam.ParDo(_Where())
+    )
+    assert_that(
+        results,
+        equal_to(
+            [
+                (0, "normal", 0.0),
+                (1, "INVALID_ARGUMENT", 0.0),
+                (2, "anomaly", 60.0),
+                (3, "normal", 120.0),
+            ]
+        ),
+    )
+    result = pipeline.run()
+    result.wait_until_finish()
+    told = result.metrics().query(MetricsFilter().with_namespace(handler.get_metrics_namespace()))
+    counted = {each.key.metric.name: each.committed for each in told["counters"]}
+    assert counted["num_inferences"] == 4
+    measured = {each.key.metric.name for each in told["distributions"]}
+    assert {"inference_batch_latency_micro_secs", "inference_request_batch_size"} <= measured
+
+
+class _Where(beam.DoFn):
+    """Key, what was said, and where the window begins."""
+
+    def process(self, keyed, window=beam.DoFn.WindowParam):
+        key, result = keyed
+        said = result.inference
+        said = said.code if isinstance(said, Refused) else said["label"]
+        yield key, said, float(window.start)
