@@ -276,11 +276,12 @@ function gate() {
   const g = R.gate;
   if (!g) return;
   const rows = g.points.map((p) => ({ cells: [{ value: p.batch_size, show: [String(p.batch_size)] }, { value: p.p50_ms, show: [number(p.p50_ms, 1)] }, { value: p.p99_ms, show: [number(p.p99_ms, 1)] }, { value: p.events_per_second, show: [number(p.events_per_second, 1)] }] }));
+  const fromZero = (key) => [0, 1.05 * Math.max(...g.points.map((p) => p[key]))];
   section("serving", "Serving gate", g.line,
     table([{ title: "batch size" }, { title: "p50 ms" }, { title: "p99 ms" }, { title: "events a second" }], rows, true),
     el("div", { class: "charts" },
-      chart([{ name: "p50", points: g.points.map((p) => [p.batch_size, p.p50_ms]) }, { name: "p99", points: g.points.map((p) => [p.batch_size, p.p99_ms]) }], { xLabel: "batch size", yLabel: "milliseconds", title: "Latency", label: "latency by batch size" }),
-      chart([{ name: "throughput", points: g.points.map((p) => [p.batch_size, p.events_per_second]) }], { xLabel: "batch size", yLabel: "events a second", title: "Throughput", label: "throughput by batch size" })));
+      chart([{ name: "p50", points: g.points.map((p) => [p.batch_size, p.p50_ms]) }, { name: "p99", points: g.points.map((p) => [p.batch_size, p.p99_ms]) }], { xLabel: "batch size", y: fromZero("p99_ms"), yLabel: "milliseconds", title: "Latency", label: "latency by batch size" }),
+      chart([{ name: "throughput", points: g.points.map((p) => [p.batch_size, p.events_per_second]) }], { xLabel: "batch size", y: fromZero("events_per_second"), yLabel: "events a second", title: "Throughput", label: "throughput by batch size" })));
 }
 
 header();
