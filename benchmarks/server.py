@@ -179,6 +179,8 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--swaps", type=int, default=50)
+    picture = Path(__file__).with_name("server_load.svg")
+    parser.add_argument("--picture", type=Path, default=picture, help="SVG of latency by load")
     parser.add_argument("--only", help="one part", choices=("start", "throughput", "load", "swaps"))
     wanted = parser.parse_args()
     texts = [" ".join(WORDS[: 3 + n % 8]) + f" {n}" for n in range(wanted.events)]
@@ -197,7 +199,7 @@ def main() -> None:
         if wanted.only in (None, "throughput"):
             beside_in_process(wanted.model, base, texts, wanted.rounds)
         if wanted.only in (None, "load"):
-            latency_by_load(base, texts)
+            latency_by_load(base, texts, wanted.picture)
         if wanted.only in (None, "swaps"):
             swaps(wanted.model, Path(folder) / "swaps", texts[0], wanted.swaps)
 

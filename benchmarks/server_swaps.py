@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import threading
 import time
 from pathlib import Path
 
+import grpc
 from server_process import predict_calls, serving, text_request
 
 PAUSE_SECONDS = 0.01
@@ -22,16 +24,21 @@ def swaps(model: Path, base: Path, text: str, count: int) -> None:
     with serving(base, "--file_system_poll_wait_seconds=1") as server:
         call = predict_calls(server.grpc, [text_request([text])])[0]
         seen: list[tuple[float, float]] = []
+        failed: list[grpc.RpcError] = []
         stop = threading.Event()
 
         def ask() -> None:
             while not stop.is_set():
                 began = time.perf_counter()
-                call()
+                try:
+                    call()
+                except grpc.RpcError as error:
+                    failed.append(error)
+                    return
                 seen.append((began, time.perf_counter() - began))
                 stop.wait(PAUSE_SECONDS)
 
-        asking = threading.Thread(target=ask)
+        asking = threading.Thread(target=ask, daemon=True)  # or a failure would never end
         asking.start()
         loads: list[tuple[float, float]] = []
         memory = {}
@@ -39,12 +46,19 @@ def swaps(model: Path, base: Path, text: str, count: int) -> None:
         first = time.perf_counter()
         for version in range(2, count + 2):
             time.sleep(1)
+            if failed:
+                raise SystemExit(f"a call failed before swap {version - 1}: {failed[0]}")
             began = time.perf_counter()
             _place(model, base, version)
             server.wait_for(rf"Unloaded servable version \{{name: m version: {version - 1}\}}")
             loads.append((began, time.perf_counter()))
             shutil.rmtree(base / str(version - 1))
             memory[version - 1] = server.resident_bytes()
+            print(
+                f"swap {version - 1} of {count} took {loads[-1][1] - began:.1f} s",
+                file=sys.stderr,
+                flush=True,
+            )
         stop.set()
         asking.join()
     during, quiet = [], []

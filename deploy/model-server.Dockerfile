@@ -15,4 +15,4 @@ RUN useradd --system --uid 10001 livebert
 USER livebert
 ENV PYTHONUNBUFFERED=1 TF_CPP_MIN_LOG_LEVEL=2
 EXPOSE 8500 8501
-ENTRYPOINT ["model-server", "--port=8500", "--rest_api_port=8501"]
+ENTRYPOINT ["model-server", "--port=8500", "--rest_api_port=8501", "--bind_address=0.0.0.0"]

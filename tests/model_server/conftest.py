@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -21,6 +22,33 @@ from serving_client import protos, services
 REST = re.compile(r"Exporting HTTP/REST API at:(\S+) \.\.\.")
 READY = re.compile(r"Running gRPC ModelServer at (?!UNIX)(\S+) \.\.\.")
 COMMAND = shlex.split(os.environ.get("MODEL_SERVER", f"{sys.executable} -m model_server"))
+# Whether the command starts our own server, as one word or as a module.
+OURS = Path(COMMAND[-1]).name in ("model-server", "model_server")
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "ours(why): what model-server alone does, not tried with another MODEL_SERVER"
+    )
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        mark = item.get_closest_marker("ours")
+        if mark and not OURS:
+            item.add_marker(pytest.mark.skip(reason=f"model-server alone: {mark.args[0]}"))
+
+
+def _ports() -> list[str]:
+    """Flags of ports that are free: our server chooses them itself, another is told two."""
+    if OURS:
+        return ["--choose_free_ports"]
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as two,
+    ):
+        ports = [taken.getsockname()[1] for taken in (one, two)]
+    return [f"--port={ports[0]}", f"--rest_api_port={ports[1]}"]
 
 
 @pytest.fixture(scope="session")
@@ -62,7 +90,7 @@ class Server:
 
     def __init__(self, *arguments: object, ready: bool = True, **environment: str) -> None:
         self.process = subprocess.Popen(
-            [*COMMAND, "--choose_free_ports", *map(str, arguments)],
+            [*COMMAND, *_ports(), *map(str, arguments)],
             env={**os.environ, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,15 +1,23 @@
 """The health service: once asked, and watched while models come and go."""
 
+import json
 import queue
+import re
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import grpc
 import pytest
+import yaml
 
+from model_server.flags import parse
 from serving_client import protos
 from serving_client.services import HANDLE_RELOAD_CONFIG, HEALTH_CHECK
 
+DEPLOY = Path(__file__).parents[2] / "deploy"
 FLAGS = ("--enable_grpc_healthcheck_service", "--file_system_poll_wait_seconds=1")
 
 
@@ -43,6 +51,7 @@ def check(server, service):
     return protos.ServingStatus.Name(answer.status)
 
 
+@pytest.mark.ours("SIGTERM drains")
 @pytest.mark.parametrize("service", ["", "ModelService", "PredictionService"])
 def test_the_servers_own_names_serve_until_it_stops(models, start, service):
     with start("--model_name=half", f"--model_base_path={models}/half", *FLAGS) as server:
@@ -53,6 +62,7 @@ def test_the_servers_own_names_serve_until_it_stops(models, start, service):
         assert (watch.next(), watch.next()) == ("NOT_SERVING", "end")
 
 
+@pytest.mark.ours("models have names in the health service")
 def test_a_model_is_watched_from_before_it_is_there_until_it_is_gone(
     place, start, refused, tmp_path
 ):
@@ -80,6 +90,7 @@ def test_a_model_is_watched_from_before_it_is_there_until_it_is_gone(
         assert known.next() == "NOT_SERVING"
 
 
+@pytest.mark.ours("models have names in the health service")
 def test_watchers_hold_none_of_the_threads_that_answer(models, start, refused):
     with start("--model_name=half", f"--model_base_path={models}/half", *FLAGS) as server:
         watches = [Watch(server, "half") for _ in range(256)]
@@ -91,3 +102,43 @@ def test_watchers_hold_none_of_the_threads_that_answer(models, start, refused):
         deadline = time.monotonic() + 30
         while Watch(server, "half").next() != "SERVING":
             assert time.monotonic() < deadline
+
+
+def probes():
+    """The commands by which the image and the compose file of a GPU ask for health."""
+    image = (DEPLOY / "model-server-gpu.Dockerfile").read_text()
+    yield json.loads(re.search(r"HEALTHCHECK[^\[]*(\[.*\])", image)[1])
+    compose = yaml.safe_load((DEPLOY / "compose" / "gpu.yaml").read_text())
+    yield compose["services"]["model-server"]["healthcheck"]["test"][1:]
+
+
+@pytest.mark.ours("the image is of model-server")
+def test_the_probes_of_the_gpu_image(models, start):
+    with start("--model_name=events", f"--model_base_path={models}/half", *FLAGS) as server:
+        for python, option, code in probes():
+            assert (python, option) == ("python", "-c")
+
+            def asked(name, code=code):
+                code = code.replace("127.0.0.1:8500", server.address).replace("events", name)
+                return subprocess.run([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+
+            assert asked("events").returncode == 0
+            if "events" in code:
+                assert asked("nothing").returncode != 0
+        server.stop()
+        assert all(
+            subprocess.run(
+                [sys.executable, "-c", code.replace("127.0.0.1:8500", server.address)],
+                stderr=subprocess.DEVNULL,
+            ).returncode
+            for *_, code in probes()
+        )
+
+
+def test_the_gpu_image_is_started_with_flags_that_exist():
+    image = (DEPLOY / "model-server-gpu.Dockerfile").read_text()
+    entry = json.loads(re.search(r"ENTRYPOINT (\[.*\])", image)[1])
+    compose = yaml.safe_load((DEPLOY / "compose" / "gpu.yaml").read_text())
+    flags, unknown = parse([*entry[1:], *compose["services"]["model-server"]["command"]])
+    assert unknown == []
+    assert flags.enable_grpc_healthcheck_service and flags.bind_address == "0.0.0.0"

@@ -50,7 +50,7 @@ def test_a_new_version_takes_over_and_running_calls_keep_theirs(place, start, ap
     server.wait_for(r"Successfully loaded servable version \{name: half version: 2\}")
     assert server.call(PREDICT, api.predict("half", X)).model_spec.version.value == 2
     assert slow.result().model_spec.version.value == 1
-    server.wait_for(r"Unloaded servable version \{name: half version: 1\}")
+    server.wait_for(r"(?:Unloaded|Done unloading) servable version \{name: half version: 1\}")
     stop.set()
     asking.join()
     assert not failed
@@ -82,7 +82,7 @@ def test_versions_removed_from_disk_are_unloaded(place, start, api, refused, tmp
     path = place("half/1", tmp_path / "half", 7)
     server = start("--model_name=half", f"--model_base_path={tmp_path}/half", POLL)
     path.rename(tmp_path / "gone")
-    server.wait_for(r"Unloaded servable version \{name: half version: 7\}")
+    server.wait_for(r"(?:Unloaded|Done unloading) servable version \{name: half version: 7\}")
     with refused("NOT_FOUND", "Servable not found for request: Latest(half)"):
         server.call(PREDICT, api.predict("half", X))
     place("half/2", tmp_path / "half", 7)
@@ -97,6 +97,7 @@ def test_it_waits_for_the_first_version(place, start, api, tmp_path):
     server.wait_for("Running gRPC ModelServer at 127.0.0.1:")
 
 
+@pytest.mark.ours("SIGTERM drains")
 def test_sigterm_lets_running_calls_finish(models, start, api):
     server = start("--model_name=half", f"--model_base_path={models}/half")
     slow = server.channel.unary_unary(
@@ -109,6 +110,7 @@ def test_sigterm_lets_running_calls_finish(models, start, api):
     assert slow.result().model_spec.version.value == 2
 
 
+@pytest.mark.ours("SIGTERM drains")
 def test_unix_socket(models, start, api, tmp_path):
     import grpc
 
@@ -123,6 +125,7 @@ def test_unix_socket(models, start, api, tmp_path):
     assert not path.exists()
 
 
+@pytest.mark.ours("logs as JSON")
 def test_log_lines_as_json(models, start):
     server = start("--model_name=half", f"--model_base_path={models}/half", "--log_format=json")
     line = json.loads(server.wait_for(r"\{.*Successfully loaded.*\}")[0])
@@ -140,6 +143,7 @@ def _run(*arguments):
     return done
 
 
+@pytest.mark.ours("one line and its remedy")
 @pytest.mark.parametrize(
     ("arguments", "says", "helps"),
     [
@@ -175,6 +179,7 @@ def test_cannot_start(arguments, says, helps):
     assert len(done.stdout.splitlines()) == 1
 
 
+@pytest.mark.ours("one line and its remedy")
 def test_a_port_in_use(models):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -184,6 +189,7 @@ def test_a_port_in_use(models):
     assert "choose another with --port" in done.stderr
 
 
+@pytest.mark.ours("one line and its remedy")
 def test_a_broken_model_at_start(tmp_path):
     (tmp_path / "m" / "1").mkdir(parents=True)
     (tmp_path / "m" / "1" / "saved_model.pb").write_bytes(b"not a model")
@@ -198,6 +204,7 @@ def test_a_broken_model_at_start(tmp_path):
     assert "export the model again" in done.stderr
 
 
+@pytest.mark.ours("one line and its remedy")
 def test_values_that_do_not_parse_print_the_usage():
     for argument in ("--port=abc", "--help", "--enable_batching=1", "--port=99999999999"):
         done = _run(argument)
@@ -205,6 +212,7 @@ def test_values_that_do_not_parse_print_the_usage():
         assert "--model_base_path=" in done.stdout
 
 
+@pytest.mark.ours("one line and its remedy")
 def test_an_unknown_argument_is_named_and_the_server_goes_on():
     done = _run("--no_such_flag=1", "--model_name", "stray")
     words = ("--no_such_flag=1", "--model_name", "stray")
@@ -212,6 +220,7 @@ def test_an_unknown_argument_is_named_and_the_server_goes_on():
     assert "Failed to start server." in done.stdout
 
 
+@pytest.mark.ours("one line and its remedy")
 def test_version():
     done = _run("--version")
     assert done.returncode == 0

@@ -69,6 +69,7 @@ def test_it_can_be_sent_instead_of_saved(call, tmp_path, busy):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.ours("the words of its log")
 def test_terminate_ends_it_early_and_a_second_one_is_refused(server, call, tmp_path, refused):
     began = time.monotonic()
     running = call("Profile", profile_request(tmp_path, b"long", 25_001))
@@ -115,6 +116,7 @@ def test_it_can_be_left_out(models, start, refused):
         server.channel.unary_unary("/tensorflow.ProfilerService/Profile")(b"", timeout=20)
 
 
+@pytest.mark.ours("the words of its log")
 def test_stopping_does_not_wait_for_a_profile(models, start, tmp_path):
     server = start("--model_name=half", f"--model_base_path={models}/half")
     profile = server.channel.unary_unary("/tensorflow.ProfilerService/Profile")

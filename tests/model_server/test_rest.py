@@ -335,6 +335,7 @@ def test_cors(server):
     assert headers["Access-Control-Allow-Headers"] == "Content-Type"
 
 
+@pytest.mark.ours("bounds of a REST request")
 @pytest.mark.parametrize(
     "sent",
     [

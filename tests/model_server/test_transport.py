@@ -66,6 +66,7 @@ def test_channel_arguments(models, start, api, refused):
         server.call(PREDICT, api.predict("half", {"x": [[1.0]] * 100}))
 
 
+@pytest.mark.ours("what is refused")
 @pytest.mark.parametrize(
     ("argument", "says"),
     [
@@ -86,6 +87,7 @@ def test_refused_at_start(models, start, argument, says):
     assert says in server.process.stdout.read()
 
 
+@pytest.mark.ours("--engine")
 def test_the_real_binary_gets_the_same_flags(models, start, tmp_path, monkeypatch):
     binary = tmp_path / "tensorflow_model_server"
     binary.write_text('#!/bin/sh\necho "$@"\n')
