@@ -1,6 +1,7 @@
 """A bridge as a Dataflow job: its graph is built here, its steps run in processes of their own."""
 
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 import apache_beam as beam
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from apache_beam.options.pipeline_options import (
     GoogleCloudOptions,
     PipelineOptions,
@@ -228,6 +230,13 @@ def test_secrets_stay_in_files_where_java_reads():
     assert options["auto.offset.reset"] == "latest"
     assert "${directory:/run/secrets:kafka}" in options["sasl.jaas.config"]
     assert options["config.providers"] == "directory"
+
+
+def test_the_config_of_the_page_makes_a_graph():
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    [text] = re.findall(r"```yaml\n(engine: dataflow\n.*?)```", page, re.DOTALL)
+    graph = job_graph(BridgeConfig.model_validate(yaml.safe_load(text)))
+    assert steps_of(graph)[-1] == "Write sink dead"
 
 
 def test_what_the_launcher_says_wins():
