@@ -14,10 +14,26 @@ from examples.services.process import ROOT, Service, free_port, install
 
 
 class Kafka(Service):
-    """A broker with KRaft, one node."""
+    """A broker with KRaft, one node.
 
-    def __init__(self, folder: Path, port: int | None = None):
+    Args:
+      folder: where it keeps its files.
+      port: what it listens on; None takes a free one.
+      tls: certificate and key (PEM) of a second listener, encrypted, that asks for `user`.
+      user: a name and a password.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        port: int | None = None,
+        *,
+        tls: tuple[Path, Path] | None = None,
+        user: tuple[str, str] = ("bridge", "secret"),
+    ):
         super().__init__(folder, port)
+        self._tls, self._user = tls, user
+        self._secure = free_port()
         install("kafka")
         [self._lib] = (ROOT / ".tools" / "kafka").glob("*/lib")
         self._controller = free_port()
@@ -31,14 +47,35 @@ class Kafka(Service):
         """Java with the broker; its storage is formatted on first use."""
         file = self.folder / "server.properties"
         if not file.exists():
-            file.write_text(_PROPERTIES.format(
+            text = _PROPERTIES.format(
                 port=self.port, controller=self._controller, folder=self.folder
-            ))  # fmt: skip
+            )
+            file.write_text(text if self._tls is None else self._secured(text))
             form = ("kafka.tools.StorageTool", "format", "-t", "AAAAAAAAAAAAAAAAAAAAAQ", "-c")
             subprocess.run(  # noqa: S603 - Kafka's own tool
                 self._java(*form, str(file)), check=True, capture_output=True
             )
         return self._java("kafka.Kafka", str(file))
+
+    @property
+    def secure_address(self) -> str:
+        """``host:port`` of the encrypted listener."""
+        return f"127.0.0.1:{self._secure}"
+
+    def _secured(self, text: str) -> str:
+        certificate, key = self._tls
+        store = self.folder / "store.pem"
+        store.write_text(key.read_text() + certificate.read_text())
+        name, password = self._user
+        for setting in ("listeners", "advertised.listeners"):
+            text = text.replace(f"\n{setting}=", f"\n{setting}=SASL_SSL://{self.secure_address},")
+        text = text.replace("protocol.map=", "protocol.map=SASL_SSL:SASL_SSL,")
+        return f"""{text}ssl.keystore.type=PEM
+ssl.keystore.location={store}
+sasl.enabled.mechanisms=PLAIN
+listener.name.sasl_ssl.plain.sasl.jaas.config=\\
+  org.apache.kafka.common.security.plain.PlainLoginModule required user_{name}="{password}";
+"""
 
     def ready(self) -> bool:
         """Whether it tells of itself as a broker."""

@@ -36,6 +36,7 @@ from stream_bridge.timestamps import now
 _LOG = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
 _METADATA_SECONDS = 10.0
+_LOOK_SECONDS = 1.0
 _JOIN_SECONDS = 30.0
 # Another member took over, or the group is between two generations: what was not committed is
 # read again by the new owner.
@@ -76,10 +77,12 @@ def client(config: KafkaTopic, make: Any, **options: Any) -> Any:
         raise SourceError(f"{config.address}: {_reason(error)}") from error
 
 
-def partitions_of(consumer: Consumer | Producer, config: KafkaTopic) -> list[int]:
+def partitions_of(
+    consumer: Consumer | Producer, config: KafkaTopic, seconds: float = _METADATA_SECONDS
+) -> list[int]:
     """The partitions the topic has now; raises SourceAway, or SourceError where there is none."""
     try:
-        topics = consumer.list_topics(config.topic, timeout=_METADATA_SECONDS).topics
+        topics = consumer.list_topics(config.topic, timeout=seconds).topics
     except KafkaException as error:
         kind = SourceAway if error.args[0].code() in _AWAY else SourceError
         raise kind(f"{config.address}: {_reason(error)}") from error
@@ -92,10 +95,25 @@ def partitions_of(consumer: Consumer | Producer, config: KafkaTopic) -> list[int
 
 
 def check_topic(config: KafkaSource) -> int:
-    """How many partitions the topic has; raises SourceError where it cannot be reached."""
-    consumer = client(config, Consumer, **{"group.id": config.group})
+    """How many partitions the topic has; raises SourceAway, or SourceError where it is refused."""
+    noted: list[KafkaError] = []
+    consumer = client(config, Consumer, **{"group.id": config.group, "error_cb": noted.append})
+    deadline = time.monotonic() + _METADATA_SECONDS
     try:
-        return len(partitions_of(consumer, config))
+        while True:
+            try:
+                return len(partitions_of(consumer, config, _LOOK_SECONDS))
+            except SourceAway:
+                # Why they do not answer is told on another way.
+                consumer.poll(0)
+                final = next((error for error in noted if error.code() in _FINAL), None)
+                if final is not None:
+                    reason = final.str().rpartition(": ")[2] or final.str()
+                    raise SourceError(
+                        f"source {config.address}: {reason}; correct source.tls or source.sasl"
+                    ) from None
+                if time.monotonic() > deadline:
+                    raise
     finally:
         consumer.close()
 

@@ -6,16 +6,27 @@ import time
 
 import pytest
 
+from stream_bridge.ends_check import check_source
 from stream_bridge.errors import SourceError
 from tests.stream_bridge.brokers import Kafka, until
+from tests.stream_bridge.certificates import self_signed
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory):
-    with Kafka(tmp_path_factory.mktemp("kafka")) as kafka:
+    folder = tmp_path_factory.mktemp("kafka")
+    tls = self_signed(folder)
+    with Kafka(folder / "broker", tls=tls, user=("bridge", "s3cret!")) as kafka:
+        kafka.certificate = tls[0]
         yield kafka
+
+
+@pytest.fixture
+def certificate(broker):
+    """What a client has to trust."""
+    return broker.certificate
 
 
 @pytest.fixture
@@ -199,6 +210,57 @@ def test_sigterm_drains_and_commits(bridge, broker, topics, group):
     assert "handed back" not in said
     done = len(broker.messages(out))
     assert broker.offsets(group, name_of(address)) == {0: done}
+
+
+def test_tls_and_a_password(bridge, broker, topics, group, tmp_path, certificate, capfd):
+    plain, out = topics("in"), topics("out")
+    broker.send(name_of(plain), ["line 1", "line 2"])
+    secret, wrong = tmp_path / "secret", tmp_path / "wrong"
+    secret.write_text("s3cret!\n")
+    wrong.write_text("gue55\n")
+
+    def there(address, password, **tls):
+        sasl = {"mechanism": "PLAIN", "username": "bridge", "password_file": str(password)}
+        address = f"kafka://{broker.secure_address}/{name_of(address)}"
+        return {"address": address, "tls": {"ca_file": str(certificate), **tls}, "sasl": sasl}
+
+    sinks = {"out": {**there(out, secret), "take": "predictions"}}
+    it = bridge(source={**there(plain, secret), "group": group, "until_end": True}, sinks=sinks)
+    assert check_source(it.config)[0].endswith(f"1 partitions, group {group}")
+    assert it.run() == 0
+    assert len(broker.messages(name_of(out))) == 2
+    for source in (there(plain, wrong), there(plain, secret, ca_file=None)):
+        with pytest.raises(SourceError, match=r"correct source\.tls or source\.sasl"):
+            bridge(source=source).run()
+    said = capfd.readouterr()
+    assert "s3cret" not in said.err + said.out
+    assert "gue55" not in said.err + said.out
+
+
+def test_a_compacted_topic_has_gaps_and_tombstones(bridge, broker, topics, group):
+    address = topics(
+        "in",
+        cleanup_policy="compact",
+        min_cleanable_dirty_ratio="0.01",
+        segment_ms="100",
+        max_compaction_lag_ms="200",
+        delete_retention_ms="60000",
+    )
+    topic = name_of(address)
+    broker.send(topic, [("a", "a1"), ("b", "b1"), ("a", "a2"), ("b", None)])
+
+    def compacted():
+        # A new segment makes the cleaner look at those before.
+        broker.send(topic, [("turn", "x")])
+        return "a1" not in [(m.value() or b"").decode() for m in broker.messages(topic)]
+
+    until(compacted, 90)
+    it = bridge(source={"address": address, "group": group, "until_end": True})
+    assert it.run() == 0
+    texts = {p["text"] for p in it.predictions}
+    assert "a2" in texts
+    assert not texts & {"a1", "b1"}
+    assert " + skipped 1;" in it.said[-1]
 
 
 def test_a_topic_that_is_not_there_is_one_line(bridge, broker):

@@ -100,22 +100,22 @@ def test_the_bridge_is_killed_and_started_again(bridge, pubsub, topic, server, e
     from tests.stream_bridge.test_engines import ENGINES
 
     address = topic("in", ack_deadline_seconds=10)
-    ids = pubsub.send(name_of(address), [f"line {i}" for i in range(2000)])
-    server.delay(0.02, method="Predict")
+    ids = pubsub.send(name_of(address), [f"line {i}" for i in range(600)])
+    server.delay(0.05, method="Predict")
     given = {
         "source": source(address),
         "cache": {"enabled": False},
-        "batching": {"commit_seconds": 0.1},
+        "batching": {"max_events": 8, "commit_seconds": 0.1},
         "engine": engine,
         **ENGINES.get(engine, {}),
     }
     killed = bridge(**given).spawn()
-    until(lambda: len(killed.predictions) > 300, 90)
+    until(lambda: len(killed.predictions) > 100, 90)
     killed.kill()
-    assert len(scored(killed)) < 2000
+    assert len(scored(killed)) < 600
     server.heal()
     rest = bridge(**given).spawn()
-    until(lambda: len(scored(rest)) == 2000, 120)
+    until(lambda: len(scored(rest)) == 600, 120)
     code, _, errors = rest.kill(signal.SIGTERM)
     assert code == 0, errors
     assert scored(rest) == {f"{name_of(address)}/{each}" for each in ids}
