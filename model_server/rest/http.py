@@ -1,11 +1,13 @@
 """HTTP/1.1 from bytes: every wait and every size has a bound.
 
 A request must arrive whole within `REQUEST_SECONDS`, whatever the pace of its bytes, so that slow
-senders cannot hold the server's threads.
+senders cannot hold the server's threads; when all connections are taken, the one that has waited
+for its request the longest makes room.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import threading
@@ -65,6 +67,8 @@ class HttpServer:
         # Connections wait for their next request in a thread each, requests for one of these.
         self._workers = ThreadPoolExecutor(max(threads, 1), "rest")
         self._connections = threading.BoundedSemaphore(MAX_CONNECTIONS)
+        # Connections that wait for a request or its rest, the longest first.
+        self._reading: dict[socket.socket, None] = {}
         self._busy = 0
         self._changed = threading.Condition()
         self._stopping = False
@@ -90,11 +94,22 @@ class HttpServer:
                 time.sleep(0.05)  # out of file descriptors: let some close
                 continue
             if not self._connections.acquire(blocking=False):
-                connection.close()
-                continue
+                self._drop_longest_reading()
+                if not self._connections.acquire(timeout=1):
+                    connection.close()
+                    continue
             threading.Thread(
                 target=self._serve, args=(connection,), name="rest connection", daemon=True
             ).start()
+
+    def _drop_longest_reading(self) -> None:
+        """Make room: who has kept a connection waiting the longest loses it."""
+        with self._changed:
+            longest = next(iter(self._reading), None)
+            if longest is not None:
+                del self._reading[longest]
+                with contextlib.suppress(OSError):  # the other side may be gone already
+                    longest.shutdown(socket.SHUT_RDWR)
 
     def _serve(self, connection: socket.socket) -> None:
         try:
@@ -110,11 +125,16 @@ class HttpServer:
 
     def _serve_one(self, connection: socket.socket, reader: _Reader) -> bool:
         """Answer one request; whether the connection goes on."""
+        with self._changed:
+            self._reading[connection] = None
         try:
             request = reader.read_request()
         except BadRequestError as error:
             _send(connection, "GET", html_page(error.status), keep=False)
             return False
+        finally:
+            with self._changed:
+                self._reading.pop(connection, None)
         if request is None:
             return False
         with self._changed:

@@ -52,14 +52,15 @@ def check(server, service):
 
 
 @pytest.mark.ours("SIGTERM drains")
-@pytest.mark.parametrize("service", ["", "ModelService", "PredictionService"])
-def test_the_servers_own_names_serve_until_it_stops(models, start, service):
+def test_the_servers_own_names_serve_until_it_stops(models, start):
+    names = ("", "ModelService", "PredictionService")
     with start("--model_name=half", f"--model_base_path={models}/half", *FLAGS) as server:
-        assert check(server, service) == "SERVING"
-        watch = Watch(server, service)
-        assert watch.next() == "SERVING"
+        assert {check(server, name) for name in names} == {"SERVING"}
+        watches = [Watch(server, name) for name in names]
+        assert {watch.next() for watch in watches} == {"SERVING"}
         server.stop(expect=0)  # at once: a watcher does not hold it up
-        assert (watch.next(), watch.next()) == ("NOT_SERVING", "end")
+        for watch in watches:
+            assert (watch.next(), watch.next()) == ("NOT_SERVING", "end")
 
 
 @pytest.mark.ours("models have names in the health service")
