@@ -170,6 +170,14 @@ def test_a_name_that_is_lost_or_moves_costs_no_call(pair, monkeypatch):
             raise OSError("the name server is away")
         return [(socket.AF_INET, 0, 0, "", ("127.0.0.1", int(ports["x"])))]
 
+    entered, gate = threading.Event(), threading.Event()
+
+    def wait(inputs):
+        entered.set()
+        gate.wait(20)
+        return shout(inputs)
+
+    one.add("gate", wait)
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     with Client("dns:///models.example:8500") as client:
         engine = client._operations.engine
@@ -179,16 +187,14 @@ def test_a_name_that_is_lost_or_moves_costs_no_call(pair, monkeypatch):
         for _ in range(3):
             assert client.predict("shout", "x").version == 1
         assert len(looked_up) == 2  # not once for each call
-        one.delay(0.5, method="Predict")
-        under_way = client.submit("shout", "slow")
-        deadline = time.monotonic() + 10
-        while len(one.calls) < 6 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        under_way = client.submit("gate", "slow")
+        assert entered.wait(20)
         ports["x"] = two.address.rpartition(":")[2]
         engine._resolved_at = float("-inf")
         client.predict("shout", "x")
         assert engine.addresses == (two.address,)
         assert client._transport._connections.keys() == {f"127.0.0.1:{gone}", two.address}
+        gate.set()
         assert under_way.result().version == 1
         engine._resolved_at = float("-inf")
         client.predict("shout", "x")  # its last call is over: the old connection is closed
