@@ -227,7 +227,7 @@ function learning() {
     pairs.get(name).push({ name: line.name.startsWith("val_") ? "eval" : "train", points: line.points });
   }
   section("learning", "Learning curves", null, el("div", { class: "charts" }, ...[...pairs].map(([name, lines]) =>
-    chart(lines, { xLabel: "epoch", wholeX: true, yLabel: "", title: words(name), label: `${words(name)} by epoch` }))));
+    chart(lines, { xLabel: "epoch", wholeX: true, yLabel: "", title: words(name) + (lines.length > 1 ? "" : ` (${lines[0].name})`), label: `${words(name)} by epoch` }))));
 }
 
 function trials() {
