@@ -87,7 +87,7 @@ class Pool:
                 request.verb,
                 self._prefix + request.path,
                 request.body,
-                {"Content-Type": "application/json", **headers},
+                {"content-type": "application/json", **headers},
             )
             connection.response_class = _Limited(deadline)  # type: ignore[assignment]
             with connection.getresponse() as answer:
