@@ -20,7 +20,8 @@ def read_inputs(document: Mapping[str, Any], signature: Signature) -> tuple[Tens
         StatusError: the document does not fit the signature.
     """
     if not signature.inputs:
-        raise InvalidArgumentError(f"Failed to get input map for signature: {signature.key}")
+        name = document.get("signature_name") or "DEFAULT"
+        raise InvalidArgumentError(f"Failed to get input map for signature: {name}")
     both = "instances" in document, "inputs" in document
     if all(both):
         raise InvalidArgumentError(

@@ -125,6 +125,18 @@ def test_unix_socket(models, start, api, tmp_path):
     assert not path.exists()
 
 
+def test_a_second_server_takes_the_unix_socket_over(models, start, api, tmp_path):
+    import grpc
+
+    flags = ("--model_name=half", f"--model_base_path={models}/half")
+    path = tmp_path / "s"
+    with start(*flags, f"--grpc_socket_path={path}") as first:
+        second = start(*flags, f"--grpc_socket_path={path}")
+        first.kill()
+        second.channel = grpc.insecure_channel(f"unix:{path}")
+        assert second.call(PREDICT, api.predict("half", X)).outputs
+
+
 @pytest.mark.ours("logs as JSON")
 def test_log_lines_as_json(models, start):
     server = start("--model_name=half", f"--model_base_path={models}/half", "--log_format=json")
@@ -187,6 +199,21 @@ def test_a_port_in_use(models):
     assert done.returncode == 255
     assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in done.stdout
     assert "choose another with --port" in done.stderr
+
+
+@pytest.mark.ours("one line and its remedy")
+def test_a_rest_port_that_cannot_be_had(models):
+    with socket.create_server(("127.0.0.1", 0)) as taken, socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port, other = taken.getsockname()[1], free.getsockname()[1]
+        free.close()
+        flags = (f"--port={other}", f"--model_base_path={models}/half")
+        done = _run(*flags, f"--rest_api_port={port}")
+        assert done.returncode == 255
+        assert f"cannot listen on 127.0.0.1:{port}" in done.stdout
+        done = _run(*flags, f"--rest_api_port={other}")
+    assert done.returncode == 255
+    assert f"--rest_api_port and --port are both {other}" in done.stdout
 
 
 @pytest.mark.ours("one line and its remedy")

@@ -226,6 +226,11 @@ def test_predict_refused(server, path, body, status, message):
         ("GET", "/v1/models/half/versions/1/labels/a", 400, "Malformed request: GET"),
         ("PUT", "/v1/models/half", 400, "Malformed request: PUT /v1/models/half"),
         ("DELETE", "/v1/x", 400, "Malformed request: DELETE /v1/x"),
+        ("PATCH", "/v1/models/half", 400, "Malformed request: PATCH /v1/models/half"),
+        ("GET", "/v1/models/half/versions/x", 400, "Malformed request: GET"),
+        ("GET", "/v1/models/", 400, "M"),
+        ("POST", "/v1/models/half/versions/2/labels/a:predict", 400, "Malformed request: POST"),
+        ("GET", "/v1/models/half/labels/no/metadata", 400, "Unrecognized servable version label"),
         (
             "GET",
             "/v1/models/half/versions/99999999999999999999",
@@ -246,7 +251,9 @@ def test_other_paths_are_not_part_of_the_api(server):
     assert text.startswith("<HTML>")
 
 
-@pytest.mark.parametrize("path", ["/v1/models/half", "/V1/MODELS/half/Versions/2"])
+@pytest.mark.parametrize(
+    "path", ["/v1/models/half", "/V1/MODELS/half/Versions/2", "/v1/models/half/labels/ignored"]
+)
 def test_status(server, path):
     status, text, _ = server.http("GET", path)
     assert status == 200
@@ -324,6 +331,11 @@ def test_gzip_and_chunks(server):
             b'a\r\n{"instance\r\nc\r\ns": [[1.0]]}\r\n0\r\n\r\n'
         )
         assert raw.recv(100).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_head_has_the_status_without_a_body(server):
+    status, text, headers = server.http("HEAD", "/v1/models/half")
+    assert (status, text, headers["Content-Type"]) == (400, "", "application/json")
 
 
 def test_cors(server):
