@@ -16,8 +16,10 @@ import apache_beam as beam
 from apache_beam.io.iobase import RestrictionProgress, RestrictionTracker
 from apache_beam.io.watermark_estimators import ManualWatermarkEstimator
 from apache_beam.transforms.core import RestrictionProvider
+from apache_beam.typehints import with_output_types
 from apache_beam.utils.timestamp import Timestamp
 
+from stream_bridge.chunks import Chunk
 from stream_bridge.records import RawLine
 from stream_bridge.runtime import Runtime
 from stream_bridge.sources.source import Source
@@ -101,6 +103,7 @@ class _Stretches(RestrictionProvider):
 _WATERMARK = beam.DoFn.WatermarkEstimatorParam(ManualWatermarkEstimator.default_provider())
 
 
+@with_output_types(Chunk)
 class ReadLines(beam.DoFn):
     """Runtime name to the lines of its source, from the committed position on."""
 

@@ -21,6 +21,14 @@ import orjson
 from stream_bridge.timestamps import to_iso
 
 
+def _json(fields: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(fields)
+    except TypeError:
+        # Keys that are no strings, from a parser of the user's own: allowing them always is slow.
+        return orjson.dumps(fields, option=orjson.OPT_NON_STR_KEYS)
+
+
 @dataclass(frozen=True, slots=True)
 class RawLine:
     """One line as the source gave it.
@@ -150,7 +158,7 @@ class Prediction:
 
     def to_json(self) -> bytes:
         """One line of JSON, without the line ending."""
-        return orjson.dumps(
+        return _json(
             {
                 **self.event.to_dict(),
                 "model": self.model,
@@ -163,8 +171,7 @@ class Prediction:
                 "shadow": self.shadow.to_dict() if self.shadow else None,
                 "cached": self.cached,
                 "latency_ms": round(self.latency_ms, 3),
-            },
-            option=orjson.OPT_NON_STR_KEYS,
+            }
         )
 
 
@@ -199,7 +206,7 @@ class DeadLetter:
 
     def to_json(self) -> bytes:
         """One line of JSON, without the line ending; ``raw`` is base64."""
-        return orjson.dumps(
+        return _json(
             {
                 "raw": base64.b64encode(self.raw.data).decode(),
                 "truncated": self.raw.truncated,
@@ -214,8 +221,7 @@ class DeadLetter:
                 "attempts": self.attempts,
                 "first_time": to_iso(self.first),
                 "last_time": to_iso(self.last),
-            },
-            option=orjson.OPT_NON_STR_KEYS,
+            }
         )
 
 

@@ -74,11 +74,11 @@ def compile_template(template: str) -> Callable[[Mapping[str, Any]], str]:
         only = getters[0]
         return lambda fields: as_text(only(fields))
 
+    # %-formatting puts the parts together in one step.
+    pattern = "%s".join(literal.replace("%", "%%") for literal in literals)
+
     def fill(fields: Mapping[str, Any]) -> str:
-        parts = [literals[0]]
-        for getter, literal in zip(getters, literals[1:], strict=True):
-            parts.append(as_text(getter(fields)))
-            parts.append(literal)
-        return "".join(parts)
+        values = [getter(fields) for getter in getters]
+        return pattern % tuple([v if type(v) is str else as_text(v) for v in values])
 
     return fill

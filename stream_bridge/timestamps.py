@@ -9,6 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_NAIVE_EPOCH = datetime(1970, 1, 1)
 _MICROSECOND = timedelta(microseconds=1)
 _UNITS = {"unix": 1_000_000, "unix_ms": 1_000, "unix_us": 1}
 # Beam's own range of timestamps, the years it can print included.
@@ -35,8 +36,8 @@ def set_clock(clock: Callable[[], int] | None) -> None:
 
 def to_iso(micros: int) -> str:
     """Microseconds since the epoch as ``2026-01-05T10:00:00.123456Z``."""
-    when = _EPOCH + timedelta(microseconds=micros)
-    return f"{when:%Y-%m-%dT%H:%M:%S}.{when.microsecond:06d}Z"
+    # A time without a zone: what isoformat writes of one is all but the Z.
+    return (_NAIVE_EPOCH + timedelta(microseconds=micros)).isoformat(timespec="microseconds") + "Z"
 
 
 def _micros(when: datetime, zone: ZoneInfo) -> int:

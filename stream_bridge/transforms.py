@@ -9,9 +9,11 @@ from __future__ import annotations
 import apache_beam as beam
 from apache_beam.metrics import Metrics
 from apache_beam.transforms.window import TimestampedValue
+from apache_beam.typehints import with_output_types
 from apache_beam.utils.timestamp import Timestamp
 from apache_beam.utils.windowed_value import WindowedValue
 
+from stream_bridge.chunks import Chunk
 from stream_bridge.counters import NAMESPACE, OutcomeCounters
 from stream_bridge.parsing.parser import Parser
 from stream_bridge.records import Dropped, Event, Prediction
@@ -33,6 +35,7 @@ class Step(beam.DoFn):
         self._opened.release()
 
 
+@with_output_types(Chunk)
 class ParseLines(Step):
     """Lists of RawLine to lists of Event, DeadLetter, Skipped and Dropped, in order."""
 
@@ -60,6 +63,7 @@ class ParseLines(Step):
         return outcome if rule is None else Dropped(outcome, rule)
 
 
+@with_output_types(Chunk)
 class ScoreEvents(Step):
     """Lists with Events to lists with Predictions or DeadLetters; the rest passes."""
 
