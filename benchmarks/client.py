@@ -18,6 +18,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from table import table
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 PYTHON = "3.11"
@@ -91,13 +93,6 @@ def worker(python: Path, name: str, address: str, what: str) -> dict[str, Any]:
         return {}
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
-
-
-def table(title: str, head: list[str], rows: list[list[str]]) -> None:
-    """Print one table as Markdown."""
-    print(f"\n### {title}\n\n| {' | '.join(head)} |\n|{'---|' * len(head)}")
-    for row in rows:
-        print(f"| {' | '.join(row)} |")
 
 
 def show_start(pythons: dict[str, Path], address: str, rounds: int) -> None:

@@ -19,15 +19,15 @@ from serving_client.testing.specs import tensor_info
 ROWS = 32
 
 
-def answers() -> dict[str, bytes]:
+def answers(rows: int = ROWS) -> dict[str, bytes]:
     """The answer to each path: a text model with a label and a score for each row."""
     predict = protos.PredictResponse()
     predict.model_spec.name = "bench"
     predict.model_spec.version.value = 1
     predict.model_spec.signature_name = "serving_default"
-    scores = np.linspace(0, 1, ROWS, dtype=np.float32)
+    scores = np.linspace(0, 1, rows, dtype=np.float32)
     predict.outputs["score"].CopyFrom(tensors.to_proto(scores, typed=True))
-    predict.outputs["label"].CopyFrom(tensors.to_proto(["normal"] * ROWS))
+    predict.outputs["label"].CopyFrom(tensors.to_proto(["normal"] * rows))
     signatures = protos.SignatureDefMap()
     signature = signatures.signature_def["serving_default"]
     signature.inputs["text"].CopyFrom(tensor_info("text", "string[?]"))
