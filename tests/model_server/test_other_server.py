@@ -33,7 +33,7 @@ def test_another_command(models, tmp_path):
         "MODEL_SERVER_MODELS": str(models),
         "PATH": f"{tmp_path}:{os.environ['PATH']}",
     }
-    names = ("predict", "inference", "rest", "config")
+    names = ("predict", "rest")
     files = [str(FOLDER / f"test_{name}.py") for name in names]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-m", "not slow", *files],
