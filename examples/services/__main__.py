@@ -10,9 +10,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from examples.services.process import until
+from examples.services.process import Service, until
 
-_PORTS = {"kafka": 9092, "postgresql": 5432}
+_PORTS = {"kafka": 9092, "mosquitto": 1883, "postgresql": 5432, "pubsub": 8085}
+_WITH_TOPICS = ("kafka", "pubsub")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,19 +32,33 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def up(folder: Path, name: str, topics: list[str]) -> None:
-    """Starts a service that goes on when this command has ended; makes Kafka's topics."""
-    if name == "kafka":
-        from examples.services.kafka import Kafka as Kind
-    else:
-        from examples.services.postgresql import PostgreSQL as Kind
-    service = Kind(folder, _PORTS[name])
+    """Starts a service that goes on when this command has ended; makes topics."""
+    service = _kind(name)(folder, _PORTS[name])
     if service.ready():
         raise AssertionError(f"something listens on port {service.port} already")
     service.start()
     (folder / "pid").write_text(str(service.process.pid))
-    for topic in topics if name == "kafka" else ():
+    for topic in topics if name in _WITH_TOPICS else ():
         service.topic(topic)
     print(f"{name}: {service.address}, files in {folder}")
+
+
+def _kind(name: str) -> type[Service]:
+    if name == "kafka":
+        from examples.services.kafka import Kafka
+
+        return Kafka
+    if name == "mosquitto":
+        from examples.services.mosquitto import Mosquitto
+
+        return Mosquitto
+    if name == "pubsub":
+        from examples.services.pubsub import PubSub
+
+        return PubSub
+    from examples.services.postgresql import PostgreSQL
+
+    return PostgreSQL
 
 
 def down(folder: Path) -> None:
@@ -76,7 +91,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     start = commands.add_parser("up", help="start services; returns when they answer")
     start.add_argument("services", nargs="+", choices=sorted(_PORTS))
-    start.add_argument("--topic", action="append", default=[], help="a Kafka topic to make")
+    start.add_argument(
+        "--topic",
+        action="append",
+        default=[],
+        help="a topic to make (in Pub/Sub with a subscription)",
+    )
     commands.add_parser("down", help="stop them; removes their files")
     return parser
 

@@ -10,6 +10,7 @@ from pydantic import Field, PositiveFloat, field_validator, model_validator
 
 from stream_bridge.config.base import BrokerKeptSource, Frozen
 from stream_bridge.config.routing import Routed
+from stream_bridge.config.tls import ClientTls
 from stream_bridge.timestamps import time_reader
 
 # What the bridge's guarantees rest on; overriding one of these would quietly take them away.
@@ -26,20 +27,6 @@ _OURS = frozenset(
         "auto.offset.reset",
     ]
 )
-
-
-class KafkaTls(Frozen):
-    """TLS to the brokers.
-
-    Attributes:
-      ca_file: certificates to trust (PEM); None takes the system's.
-      cert_file: this client's certificate (PEM).
-      key_file: its key (PEM).
-    """
-
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
 
 
 class KafkaSasl(Frozen):
@@ -66,7 +53,7 @@ class KafkaTopic(Frozen):
     """
 
     address: str
-    tls: KafkaTls | None = None
+    tls: ClientTls | None = None
     sasl: KafkaSasl | None = None
     options: Mapping[str, str] = Field(default_factory=dict)
 

@@ -97,13 +97,15 @@ def partitions_of(
 def check_topic(config: KafkaSource) -> int:
     """How many partitions the topic has; raises SourceAway, or SourceError where it is refused."""
     noted: list[KafkaError] = []
-    consumer = client(config, Consumer, **{"group.id": config.group, "error_cb": noted.append})
+    # What goes wrong is in the error that is raised, once.
+    quiet = {"log_level": 0, "error_cb": noted.append}
+    consumer = client(config, Consumer, **{"group.id": config.group, **quiet})
     deadline = time.monotonic() + _METADATA_SECONDS
     try:
         while True:
             try:
                 return len(partitions_of(consumer, config, _LOOK_SECONDS))
-            except SourceAway:
+            except SourceAway as error:
                 # Why they do not answer is told on another way.
                 consumer.poll(0)
                 final = next((error for error in noted if error.code() in _FINAL), None)
@@ -113,7 +115,8 @@ def check_topic(config: KafkaSource) -> int:
                         f"source {config.address}: {reason}; correct source.tls or source.sasl"
                     ) from None
                 if time.monotonic() > deadline:
-                    raise
+                    why = noted[0].str() if noted else str(error)
+                    raise SourceAway(f"source {config.address}: {why}") from None
     finally:
         consumer.close()
 

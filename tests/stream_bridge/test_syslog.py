@@ -87,7 +87,7 @@ def test_what_is_neither_framing_is_a_line_and_what_breaks_off_is_dropped(caplog
 
 
 def listening(it):
-    host, port = wait_for(lambda: it.status().get("listening")).split(":")
+    host, port = wait_for(lambda: it.status().get("listening"), 120).split(":")
     return host, int(port)
 
 
@@ -183,7 +183,7 @@ def test_what_the_kernel_drops_is_said(bridge, capfd, server):
             sender.sendto(b"<13>1 - - - - - - later", address)
             return "the kernel has dropped" in log.read_text()
 
-        wait_for(said)
+        wait_for(said, 120)
     assert it.kill(signal.SIGTERM)[0] == 0
 
 
@@ -202,12 +202,14 @@ def test_the_bridge_is_killed_and_started_again(bridge, server):
         sender.sendall(b"".join(map(counted, sent)))
         spool = killed.folder / "state" / "spool"
         # All of it is in the spool, and only some is scored.
-        wait_for(lambda: sum(f.read_bytes().count(b"\n") for f in spool.glob("*.lines")) == 1000)
-        wait_for(lambda: len(killed.predictions) > 50)
+        wait_for(
+            lambda: sum(f.read_bytes().count(b"\n") for f in spool.glob("*.lines")) == 1000, 120
+        )
+        wait_for(lambda: len(killed.predictions) > 50, 120)
         killed.kill()
     assert len(killed.predictions) < 1000
     server.heal()
     rest = bridge(**given).spawn()
-    wait_for(lambda: len({p["text"] for p in rest.predictions}) == 1000)
+    wait_for(lambda: len({p["text"] for p in rest.predictions}) == 1000, 120)
     assert rest.kill(signal.SIGTERM)[0] == 0
     assert len({p["event_id"] for p in rest.predictions}) == 1000
