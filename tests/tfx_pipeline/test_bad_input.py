@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -74,6 +75,8 @@ def test_a_killed_run_goes_on_where_it_was_and_odd_events_are_answered(odd):
         for line in first.stdout:
             if "epoch 2/6 done" in line:
                 break
+        # It holds its lock, and trains no further meanwhile.
+        first.send_signal(signal.SIGSTOP)
         again = pipeline(odd, "run", code=1)
         assert "another run is in progress here" in again.stderr
         first.kill()

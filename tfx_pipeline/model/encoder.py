@@ -19,7 +19,6 @@ from typing import Any
 
 from tfx_pipeline.config import EncoderConfig
 from tfx_pipeline.errors import EncoderError
-from tfx_pipeline.model.word_shapes import widened
 
 _WEIGHT_FILES = ("model.safetensors", "model.weights.h5")
 # All that a KerasHub or a Hugging Face preset may need, and no weights of other frameworks.
@@ -101,7 +100,12 @@ def load_backbone(encoder: Encoder, dtype: str, word_shapes: bool = False) -> An
             f"encoder.preset: {encoder.preset}: is a {type(backbone).__name__}; "
             "give a BERT, a DistilBERT or an ELECTRA"
         )
-    return widened(backbone) if word_shapes else backbone
+    if not word_shapes:
+        return backbone
+    # It imports Keras, and who only looks for an encoder's files need not wait for that.
+    from tfx_pipeline.model.word_shapes import widened
+
+    return widened(backbone)
 
 
 @functools.lru_cache(maxsize=2)
