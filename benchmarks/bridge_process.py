@@ -69,6 +69,11 @@ class BridgeProcess:
         except (FileNotFoundError, json.JSONDecodeError):
             return {}
 
+    def runs(self) -> bool:
+        """Its stream has begun, in this process and not in one before."""
+        status = self.status()
+        return status.get("pid") == self.process.pid and status.get("state") != "starting"
+
     def wait(self, condition: Callable[[], Any], seconds: float, what: str) -> Any:
         """Waits for a condition; raises SystemExit with its words when it ends or never holds."""
         deadline = time.monotonic() + seconds

@@ -108,26 +108,29 @@ def in_process(options: dict[str, Any]) -> Round:
 
 
 def run_inference(options: dict[str, Any]) -> Round:
-    """Beam's RunInference with its TensorFlow handler, batches of 32 padded to 128 tokens."""
+    """Beam's RunInference with a TensorFlow model in its process, batches padded to 128 tokens.
+
+    The handler does what Beam's own for TensorFlow does; that one does not import where
+    setuptools no longer has `pkg_resources`.
+    """
     import apache_beam as beam
     import tensorflow as tf
-    from apache_beam.ml.inference.base import RunInference
-    from apache_beam.ml.inference.tensorflow_inference import TFModelHandlerTensor
+    from apache_beam.ml.inference.base import ModelHandler, PredictionResult, RunInference
 
-    class Handler(TFModelHandlerTensor):
+    model = _padded_model(options["precision"])
+
+    class Handler(ModelHandler):
+        def load_model(self) -> Any:
+            return model
+
+        def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
+            return map(PredictionResult, batch, model(tf.constant(batch)).numpy())
+
         def batch_elements_kwargs(self) -> dict[str, int]:
             return {"min_batch_size": _ROWS, "max_batch_size": _ROWS}
 
-    model = _padded_model(options["precision"])
-    handler = Handler(model_uri="", create_model_fn=lambda: model, load_model_args={})
-    # What Beam loads from a path; this one is here already.
-    handler.load_model = lambda: model
-    steps = (
-        beam.Map(tf.constant),
-        RunInference(handler),
-        beam.Map(lambda result: f"{float(result.inference):.4f} {result.example.numpy()}"),
-    )
-    return _beam_round(Path(options["log"]), *steps)
+    line = beam.Map(lambda result: f"{result.inference:.4f} {result.example}")
+    return _beam_round(Path(options["log"]), RunInference(Handler()), line)
 
 
 def _padded_model(precision: str) -> Any:

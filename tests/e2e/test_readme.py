@@ -51,6 +51,8 @@ def copy(tmp_path):
         if part.name != ".ready":
             (copy / ".venv" / part.name).symlink_to(part)
     (copy / ".venv" / ".ready").touch()
+    # So are the services, which `make services` has brought.
+    (copy / ".tools").symlink_to(ROOT / ".tools")
     return copy
 
 
