@@ -8,8 +8,9 @@ prism  one Go binary  while the stream flows       the same; open windows are lo
 flink  Java, a jar    while the stream flows       Flink, from its checkpoint, windows included
 ====== ============== ============================ =================================================
 
-On all three the steps run in this process, one bundle after the other, at least once: the local
-engine is Beam's FnApiRunner, the others are told to call back (``LOOPBACK``).
+On all three (Dataflow is another matter, see `stream_bridge.dataflow`) the steps run in this
+process, one bundle after the other, at least once: the local engine is Beam's FnApiRunner, the
+others are told to call back (``LOOPBACK``).
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from __future__ import annotations
 import inspect
 import logging
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import apache_beam as beam
+import grpc
 from apache_beam.options.pipeline_options import FlinkRunnerOptions, PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner
 from apache_beam.runners.portability.portable_runner import PipelineResult, PortableRunner
@@ -62,7 +65,7 @@ def _run_here(runtime: Runtime) -> None:
 
 
 def _run_beside(runtime: Runtime) -> None:
-    with job_server(runtime.config) as server:
+    with _workers_end_quietly(), job_server(runtime.config) as server:
         options = PipelineOptions(
             ["--environment_type=LOOPBACK", "--streaming", f"--job_endpoint={server.address}"]
         )
@@ -76,6 +79,24 @@ def _run_beside(runtime: Runtime) -> None:
         finally:
             _note_counts(runtime, result)
         runtime.commit_read()
+
+
+@contextmanager
+def _workers_end_quietly() -> Iterator[None]:
+    """Threads of Beam's worker that outlive the engine's end by a moment say so in the log only."""
+    before = threading.excepthook
+
+    def note(args: threading.ExceptHookArgs) -> None:
+        if isinstance(args.exc_value, grpc.RpcError):
+            _LOG.info("a worker lost the engine: %s", args.exc_value)
+        else:
+            before(args)
+
+    threading.excepthook = note
+    try:
+        yield
+    finally:
+        threading.excepthook = before
 
 
 def _note_counts(runtime: Runtime, result: PipelineResult) -> None:
