@@ -149,9 +149,17 @@ def _check(args: argparse.Namespace) -> int:
     from stream_bridge.ends_check import check_sinks, check_source
     from stream_bridge.server_check import check_server
 
-    for look in (check_server, check_source, check_sinks):
+    looks = (check_server, check_source, check_sinks)
+    if config.engine == "dataflow":
+        # What its workers see this machine may not.
+        looks = (check_server,)
+    for look in looks:
         for line in look(config):
             sys.stdout.write(line + "\n")
+    if config.engine == "dataflow":
+        from stream_bridge.dataflow.job import run_job
+
+        return run_job(config, dry_run=True)
     return 0
 
 

@@ -5,42 +5,36 @@ from __future__ import annotations
 from typing import Any
 
 from rich import filesize
+from rich.console import Group
 from rich.table import Table
 
 
-def render(status: dict[str, Any]) -> Table:
-    """One status (see `stream_bridge.status`) as a table."""
-    table = Table(title=f"{status['source']} → {status['model']}", title_justify="left")
-    for name in (
-        "in",
-        "out",
-        "alerts",
-        "dead",
-        "review",
-        "waiting",
-        "lag",
-        "cached",
-        "events/s",
-    ):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("p50/p99 ms", justify="right", no_wrap=True)
-    table.add_column("score", justify="right", no_wrap=True)
-    table.add_column("write", justify="right", no_wrap=True)
-    table.add_column("version", justify="right")
-    table.add_column("state", min_width=12)
-    stages = status["stages_ms"]
-    state = status["state"]
-    if status["waiting_for"]:
-        state = f"waits: {status['waiting_for']}"
-    table.add_row(
-        *(f"{status[key]:,}" for key in ("in", "out", "alerts", "dead", "review", "waiting")),
-        _lag(status),
-        _share(status["cache"]),
-        f"{status['events_per_second']:,.0f}",
-        *(_pair(of) for of in (status["latency_ms"], stages["score"], stages["write"])),
-        str(status["last_version"] if status["last_version"] is not None else "-"),
-        state,
+def render(status: dict[str, Any]) -> Group:
+    """One status (see `stream_bridge.status`) as two tables, for a terminal of 80 columns."""
+    stages, version = status["stages_ms"], status["last_version"]
+    state = f"waits: {status['waiting_for']}" if status["waiting_for"] else status["state"]
+    counts = ("in", "out", "alerts", "dead", "review", "waiting")
+    return Group(
+        f"{status['source']} → {status['model']}: {state}",
+        _table({**{name: f"{status[name]:,}" for name in counts}, "lag": _lag(status)}),
+        _table(
+            {
+                "events/s": f"{status['events_per_second']:,.0f}",
+                "cached": _share(status["cache"]),
+                "p50/p99 ms": _pair(status["latency_ms"]),
+                "score": _pair(stages["score"]),
+                "write": _pair(stages["write"]),
+                "version": "-" if version is None else str(version),
+            }
+        ),
     )
+
+
+def _table(values: dict[str, str]) -> Table:
+    table = Table()
+    for name in values:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_row(*values.values())
     return table
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from urllib.request import urlopen
 
 from tests.stream_bridge.brokers import ROOT, Service, free_port
 
@@ -56,6 +60,23 @@ class FlinkCluster:
     def __exit__(self, *exc: object) -> None:
         self.task_manager.kill()
         self.job_manager.kill()
+
+    def metrics(self, name: str) -> list[int]:
+        """What the cluster's REST API tells of a Beam metric, a value a step; it is late."""
+        told = []
+        for job in self._get("/jobs")["jobs"]:
+            for vertex in self._get(f"/jobs/{job['id']}")["vertices"]:
+                path = f"/jobs/{job['id']}/vertices/{vertex['id']}/metrics"
+                ids = [each["id"] for each in self._get(path)]
+                for each in ids:
+                    if each.endswith(f".{name}"):
+                        [found] = self._get(f"{path}?get={quote(each, safe='')}")
+                        told.append(int(found["value"]))
+        return told
+
+    def _get(self, path: str) -> Any:
+        with urlopen(f"http://{self.master}{path}", timeout=10) as answer:
+            return json.load(answer)
 
 
 _SETTINGS = """\

@@ -302,6 +302,16 @@ def test_a_message_of_kafka_is_a_line():
     assert (line.data, line.truncated, line.arrived) == (b"tex", True, 5000)
 
 
+def test_the_check_looks_at_server_and_graph(server, tmp_path, capsys):
+    file = tmp_path / "bridge.yaml"
+    it = {**JOB, "server": {"address": server.address, "model": "m"}}
+    file.write_text(json.dumps({**it, "source": {"address": "file:gs://my-bucket/*.log"}}))
+    assert main(["check", "--config", str(file)]) == 0
+    said = capsys.readouterr().out
+    assert "model m version 1 is there" in said
+    assert "job bridge-m was built, and not submitted" in said
+
+
 def test_a_dry_run_says_the_steps(tmp_path, capsys):
     file = tmp_path / "bridge.yaml"
     file.write_text(json.dumps(JOB))

@@ -127,7 +127,7 @@ def test_a_killed_task_manager_costs_no_event_and_no_window(bridge, broker, tmp_
         ).spawn()
         broker.send(topic, events(range(100)))
         running(it, lambda: len(it.predictions) == 100)
-        assert until(lambda: cluster.metrics("stream_bridge.predicted") == [100])
+        assert until(lambda: cluster.metrics("stream_bridge_predicted") == [100])
         # Half of the second window is in a checkpoint now.
         running(it, lambda: sum(broker.offsets(topic, topic).values()) == 100)
         cluster.task_manager.kill()
