@@ -37,7 +37,7 @@ def odd(tmp_path, tiny_bert) -> Path:
     config = tmp_path / "m.yaml"
     config.write_text(CONFIG.format(folder=tmp_path, preset=tiny_bert), encoding="utf-8")
     long = [json.dumps({"text": f"{n} " + "disk full " * 10_000, "label": "disk"}) for n in (1, 2)]
-    train = [*rows(0, 200), long[0].encode(), b'{"text": "alone", "label": "lonely"}']
+    train = [*rows(0, 200), long[0].encode(), b'{"text": "by itself", "label": "lonely"}']
     test = [
         *rows(300, 340),
         long[1].encode(),
