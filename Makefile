@@ -32,7 +32,7 @@ test: setup ## the tests, under 10 minutes on 2 cores
 	@$(PY) -m pytest -m "not slow"
 
 test-slow: services ## the tests that take minutes, a broker, a browser or a venv of their own
-	@$(PY) -m pytest -m slow
+	@$(PY) -m pytest -m slow --numprocesses 2 --dist loadfile --timeout 900
 
 lint: setup ## ruff, mypy, import contracts
 	@$(VENV)/bin/ruff check .
