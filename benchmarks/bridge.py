@@ -105,17 +105,13 @@ def beside_others(base: Path, model: Path, log: Path, rounds: int, folder: Path)
             Way("bridge, cache off", "bridge", {**asked, "cache": False}),
             Way("bridge, cache on", "bridge", {**asked, "cache": True}),
             Way("SavedModel in process", "in process", {"log": str(log), "model": str(model)}),
-            Way("RunInference, bfloat16", "RunInference", {"log": few, "precision": _BFLOAT16}),
-            Way("RunInference, float32", "RunInference", {"log": few, "precision": "float32"}),
+            Way("RunInference, padded to 128", "RunInference", {"log": few}),
             Way("a call per event", "a call per event", {**asked, "log": few}),
         ]
         took = rounds_of(ways, rounds, server)
     show("The same log, the same server", took, "bridge, cache off")
     show("The same, beside the bridge with its cache", took, "bridge, cache on")
     return 1e6 / statistics.median(t.clock for t in took["bridge, cache off"])
-
-
-_BFLOAT16 = "mixed_bfloat16"
 
 
 def own_cost(log: Path, rounds: int, folder: Path) -> None:

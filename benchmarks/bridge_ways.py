@@ -34,8 +34,6 @@ FORMAT = {
     "key": "Node",
     "attributes": ["Label", "Level", "Component", "Content"],
 }
-_PADDED = 128
-_ROWS = 32
 
 # A round over the log; returns its events. It is given what to call when its events begin.
 Round = Callable[[Callable[[], None]], int]
@@ -108,52 +106,13 @@ def in_process(options: dict[str, Any]) -> Round:
 
 
 def run_inference(options: dict[str, Any]) -> Round:
-    """Beam's RunInference with a TensorFlow model in its process, batches padded to 128 tokens.
-
-    The handler does what Beam's own for TensorFlow does; that one does not import where
-    setuptools no longer has `pkg_resources`.
-    """
+    """Beam's RunInference with a TensorFlow model in its process, batches padded to 128 tokens."""
     import apache_beam as beam
-    import tensorflow as tf
-    from apache_beam.ml.inference.base import ModelHandler, PredictionResult, RunInference
-
-    model = _padded_model(options["precision"])
-
-    class Handler(ModelHandler):
-        def load_model(self) -> Any:
-            return model
-
-        def run_inference(self, batch: Any, model: Any, inference_args: Any = None) -> Any:
-            return map(PredictionResult, batch, model(tf.constant(batch)).numpy())
-
-        def batch_elements_kwargs(self) -> dict[str, int]:
-            return {"min_batch_size": _ROWS, "max_batch_size": _ROWS}
+    from apache_beam.ml.inference.base import RunInference
+    from padded_model import PaddedHandler
 
     line = beam.Map(lambda result: f"{result.inference:.4f} {result.example}")
-    return _beam_round(Path(options["log"]), RunInference(Handler()), line)
-
-
-def _padded_model(precision: str) -> Any:
-    """The encoder of the exported model with a head of its size: texts to scores."""
-    import keras
-    import keras_hub
-    import tensorflow as tf
-
-    from tfx_pipeline.config import EncoderConfig
-    from tfx_pipeline.model.encoder import find_encoder, load_backbone, load_tokenizer
-
-    encoder = find_encoder(EncoderConfig())
-    backbone = load_backbone(encoder, precision)
-    head = keras.layers.Dense(1, activation="sigmoid")
-    tokens = keras_hub.models.BertTextClassifierPreprocessor(
-        load_tokenizer(encoder), sequence_length=_PADDED
-    )
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def score(texts: tf.Tensor) -> tf.Tensor:
-        return tf.cast(head(backbone(tokens(texts))["pooled_output"])[:, 0], tf.float32)
-
-    return score
+    return _beam_round(Path(options["log"]), RunInference(PaddedHandler()), line)
 
 
 def call_per_event(options: dict[str, Any]) -> Round:
