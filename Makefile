@@ -10,6 +10,8 @@ INPUTS := requirements/lock.txt pyproject.toml $(wildcard requirements/*.in)
 
 DATA ?=
 SECONDS_OF_STREAM ?= 60
+# A test mostly waits for a process it started, so two at a time keep two cores busy.
+PROCESSES := --numprocesses 2 --dist loadgroup
 
 .PHONY: help setup services demo test test-slow lint format lock clean
 
@@ -29,10 +31,10 @@ demo: setup ## train, serve and score a live stream, on this machine (DATA=path/
 	@$(PY) -m examples.demo --seconds $(SECONDS_OF_STREAM) $(if $(DATA),--data "$(DATA)")
 
 test: setup ## the tests, under 10 minutes on 2 cores
-	@$(PY) -m pytest -m "not slow"
+	@$(PY) -m pytest -m "not slow" $(PROCESSES)
 
 test-slow: services ## the tests that take minutes, a broker, a browser or a venv of their own
-	@$(PY) -m pytest -m slow --numprocesses 2 --dist loadfile --timeout 900
+	@$(PY) -m pytest -m slow $(PROCESSES) --timeout 900
 
 lint: setup ## ruff, mypy, import contracts
 	@$(VENV)/bin/ruff check .

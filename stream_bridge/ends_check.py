@@ -86,6 +86,10 @@ def _growing_file(config: BridgeConfig) -> list[str]:
     folder = source.path.parent
     if not folder.is_dir():
         raise SourceError(f"source {source.address}: there is no directory {folder}")
+    if source.path.is_dir():
+        raise SourceError(
+            f"source {source.address}: is a directory; for all its files end it with a slash"
+        )
     there = "is there" if source.path.exists() else "is waited for"
     return [f"source {source.address}: the file {there}"]
 

@@ -149,7 +149,7 @@ class TFServingModelHandler(ModelHandler[str, PredictionResult, Scorer]):
         if self._output is not None and self._output not in row:
             raise MismatchError(
                 f"output: model {outcome.model} has no output {self._output!r}; "
-                f"it has {', '.join(row)}"
+                f"it has {', '.join(sorted(row))}"
             )
         inference = row if self._output is None else row[self._output]
         return PredictionResult(text, inference, f"{outcome.model}/{outcome.version}")

@@ -184,7 +184,7 @@ def _check_outputs(config: BridgeConfig, signature: Signature) -> None:
         if name not in signature.outputs:
             raise MismatchError(
                 f"server.outputs: signature {signature.name} has no output {name!r}; "
-                f"it has {', '.join(signature.outputs)}"
+                f"it has {', '.join(sorted(signature.outputs))}"
             )
     if config.alert.threshold is not None and config.alert.score not in fetched:
         raise MismatchError(

@@ -49,7 +49,8 @@ class TailSource(Frozen):
         place = self.address.partition(":")[2]
         if has_magic(place):
             return place
-        if place.endswith("/") or self.path.is_dir():
+        # By its address alone, not by what is there: a restart must find the same kind of source.
+        if place.endswith("/"):
             return str(Path(escape(place)) / "*")
         return None
 

@@ -39,6 +39,8 @@ class TcpListener(Feeder):
         self._tls = config.tls.context() if config.tls is not None else None
         self._server = listen(config, socket.SOCK_STREAM)
         super().__init__(config, spool, "tcp-listener")
+        # What is read at once is no more than the spool may hold beyond its limit.
+        self._most = min(_RECEIVE_BYTES, config.spool_segment_bytes)
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._server, selectors.EVENT_READ)
         self.listening = where(self._server)
@@ -52,7 +54,7 @@ class TcpListener(Feeder):
                 continue
             sender: Assembler = key.data
             sock: socket.socket = key.fileobj  # type: ignore[assignment]
-            data, closed = _read(sock)
+            data, closed = _read(sock, self._most)
             block += sender.take(data)
             if closed:
                 block += sender.rest()
@@ -107,13 +109,15 @@ def where(sock: socket.socket) -> str:
     return f"{host}:{port}"
 
 
-def _read(sock: socket.socket) -> tuple[bytes, bool]:
-    """What is there, and whether the sender has closed."""
+def _read(sock: socket.socket, most: int) -> tuple[bytes, bool]:
+    """What is there, about ``most`` bytes of it, and whether the sender has closed."""
     data = bytearray()
+    # TLS gives one record at a time, and its records may be one message each. Of a record nothing
+    # may be left: the selector would not tell of it.
+    at_once = _RECEIVE_BYTES if isinstance(sock, ssl.SSLSocket) else most
     try:
-        # TLS gives one record at a time, and its records may be one message each.
-        while len(data) < _RECEIVE_BYTES:
-            some = sock.recv(_RECEIVE_BYTES)
+        while len(data) < most:
+            some = sock.recv(at_once)
             if not some:
                 return bytes(data), True
             data += some

@@ -1,7 +1,5 @@
 """Beam's own metrics: what engines show of a job."""
 
-
-
 LINES = "good\nbad\ngood\npoison\n\nheartbeat\n"
 EXPECTED = {
     "read": 6,
