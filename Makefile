@@ -11,7 +11,7 @@ INPUTS := requirements/lock.txt pyproject.toml $(wildcard requirements/*.in)
 DATA ?=
 SECONDS_OF_STREAM ?= 60
 # A test mostly waits for a process it started, so two at a time keep two cores busy.
-PROCESSES := --numprocesses 2 --dist loadgroup
+PROCESSES := --numprocesses 2 --dist loadfile
 
 .PHONY: help setup services demo test test-slow lint format lock clean
 

@@ -31,19 +31,6 @@ keras_hub.models.BertTokenizer(words, lowercase=True).save_to_preset(folder)
 """
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of several test processes one gets all of a file, and one all files that need `trained`.
-
-    What a fixture makes for a module, or for all, is then made once.
-    """
-    files: dict[Path, set[str]] = {}
-    for item in items:
-        files.setdefault(item.path, set()).update(getattr(item, "fixturenames", ()))
-    for item in items:
-        name = "trained" if "trained" in files[item.path] else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(name))
-
-
 @pytest.fixture(scope="session")
 def data() -> Path:
     """Return the folder of real data; a test that needs it is skipped where it is not."""
