@@ -49,7 +49,7 @@ def settings(address, engine, group, **more):
     }
 
 
-def running(it, condition, seconds=90):
+def running(it, condition, seconds=180):
     """Waits as long as the bridge runs."""
 
     def look():
@@ -127,7 +127,7 @@ def test_a_killed_task_manager_costs_no_event_and_no_window(bridge, broker, tmp_
         ).spawn()
         broker.send(topic, events(range(100)))
         running(it, lambda: len(it.predictions) == 100)
-        assert until(lambda: cluster.metrics("stream_bridge_predicted") == [100])
+        assert until(lambda: cluster.metrics("stream_bridge_predicted") == [100], 120)
         # Half of the second window is in a checkpoint now.
         running(it, lambda: sum(broker.offsets(topic, topic).values()) == 100)
         cluster.task_manager.kill()
