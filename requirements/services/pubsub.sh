@@ -4,6 +4,6 @@ set -euo pipefail
 cd "$(dirname "$0")/pubsub"
 binary=../../../.tools/pubsub/pubsub
 [ -x "$binary" ] && [ "$binary" -nt main.go ] && [ "$binary" -nt go.sum ] && exit 0
-command -v go >/dev/null || { echo "pubsub: go is missing: install Go 1.26 from https://go.dev/dl" >&2; exit 1; }
+command -v go >/dev/null || { echo "pubsub: go is missing: install Go 1.26, by its own instructions" >&2; exit 1; }
 go build -ldflags="-s -w" -o "$binary" .
 echo "pubsub: a server is in .tools/pubsub"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +16,7 @@ _FULL_POLL_SECONDS = 0.02
 _Self = TypeVar("_Self", bound="Feeder")
 
 
-class Feeder:
+class Feeder(ABC):
     """Base of what feeds the spool; a context manager. While the spool is full, none is taken.
 
     Attributes:
@@ -39,17 +40,17 @@ class Feeder:
             self._thread.join()
         self._writer.close()
 
+    @abstractmethod
     def receive(self) -> bytes:
         """What there is now, as whole lines; waits a moment for it."""
-        raise NotImplementedError
 
-    def written(self, segment: int, start: int) -> None:
+    def written(self, segment: int, start: int) -> None:  # noqa: B027 - most need not know
         """What `receive` gave last is durable, in that segment from that byte on.
 
         Called after each `receive`, also where it gave nothing.
         """
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - some have nothing to free
         """Frees what the thread has used; called in it."""
 
     def _run(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 from urllib.request import urlopen
 
-from tests.stream_bridge.brokers import ROOT, Service, free_port
+from examples.services.process import ROOT, Service, free_port
 
 JOB_SERVER = ROOT / ".tools" / "flink" / "job-server.jar"
 _OPEN = ("lang", "util", "nio", "time", "util.concurrent", "lang.invoke")

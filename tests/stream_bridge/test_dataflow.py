@@ -22,13 +22,13 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from apache_beam.utils.timestamp import Timestamp
 from pydantic import ValidationError
 
+from examples.services.process import ROOT, free_port, install, until
 from stream_bridge.__main__ import main
 from stream_bridge.config.bridge import BridgeConfig
 from stream_bridge.counters import told_by
 from stream_bridge.dataflow.job import job_graph, job_options, steps_of
 from stream_bridge.dataflow.reading import line_of_kafka
 from stream_bridge.pipeline import build_for_workers
-from tests.stream_bridge.brokers import ROOT, free_port, install, until
 
 JOB = {
     "engine": "dataflow",

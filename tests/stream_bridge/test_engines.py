@@ -6,7 +6,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from tests.stream_bridge.brokers import ROOT, Kafka, install, until
+from examples.services.kafka import Kafka
+from examples.services.process import ROOT, install, until
 from tests.stream_bridge.conftest import json_lines
 from tests.stream_bridge.flink import JOB_SERVER, FlinkCluster
 

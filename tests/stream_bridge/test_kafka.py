@@ -6,9 +6,10 @@ import time
 
 import pytest
 
+from examples.services.kafka import Kafka
+from examples.services.process import until
 from stream_bridge.ends_check import check_source
 from stream_bridge.errors import SourceError
-from tests.stream_bridge.brokers import Kafka, until
 from tests.stream_bridge.certificates import self_signed
 
 pytestmark = pytest.mark.slow

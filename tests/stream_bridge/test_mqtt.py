@@ -4,12 +4,12 @@ import signal
 
 import pytest
 
+from examples.services import process
 from examples.services.mosquitto import Mosquitto
+from examples.services.process import free_port
 from stream_bridge.ends_check import check_source
 from stream_bridge.errors import SourceAway, SourceError
 from stream_bridge.state import instance_name
-from tests.stream_bridge import brokers
-from tests.stream_bridge.brokers import free_port
 from tests.stream_bridge.certificates import self_signed
 
 pytestmark = pytest.mark.slow
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 def until(condition):
     """Generous: a bridge that starts on a loaded machine takes its time."""
-    return brokers.until(condition, 120)
+    return process.until(condition, 120)
 
 
 @pytest.fixture

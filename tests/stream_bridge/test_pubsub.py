@@ -6,17 +6,17 @@ import time
 
 import pytest
 
+from examples.services import process
 from examples.services.pubsub import PubSub
 from stream_bridge.config.loading import load_config
 from stream_bridge.errors import ConfigError, SourceError
-from tests.stream_bridge import brokers
 
 pytestmark = pytest.mark.slow
 
 
 def until(condition):
     """Generous: a bridge that starts on a loaded machine takes its time."""
-    return brokers.until(condition, 120)
+    return process.until(condition, 120)
 
 
 @pytest.fixture(scope="module")
