@@ -65,7 +65,8 @@ def _run_here(runtime: Runtime) -> None:
 
 
 def _run_beside(runtime: Runtime) -> None:
-    with _workers_end_quietly(), job_server(runtime.config) as server:
+    threading.excepthook = _note_lost_engine
+    with job_server(runtime.config) as server:
         options = PipelineOptions(
             ["--environment_type=LOOPBACK", "--streaming", f"--job_endpoint={server.address}"]
         )
@@ -81,22 +82,15 @@ def _run_beside(runtime: Runtime) -> None:
         runtime.commit_read()
 
 
-@contextmanager
-def _workers_end_quietly() -> Iterator[None]:
-    """Threads of Beam's worker that outlive the engine's end by a moment say so in the log only."""
-    before = threading.excepthook
+def _note_lost_engine(args: threading.ExceptHookArgs) -> None:
+    """Threads of Beam's worker that lose the engine at its end say so in the log only.
 
-    def note(args: threading.ExceptHookArgs) -> None:
-        if isinstance(args.exc_value, grpc.RpcError):
-            _LOG.info("a worker lost the engine: %s", args.exc_value)
-        else:
-            before(args)
-
-    threading.excepthook = note
-    try:
-        yield
-    finally:
-        threading.excepthook = before
+    They notice it some time after the engine has gone, so this hook stays.
+    """
+    if isinstance(args.exc_value, grpc.RpcError):
+        _LOG.info("a worker lost the engine: %s", args.exc_value)
+    else:
+        threading.__excepthook__(args)
 
 
 def _note_counts(runtime: Runtime, result: PipelineResult) -> None:

@@ -206,7 +206,7 @@ def test_a_warm_start_knows_its_labels_again(tiny_bert, rows, tmp_path, lora_ran
     tf.saved_model.save(module, str(tmp_path))
     card = {"task": config.task, "labels": list(LABELS)}
     card["encoder"] = {"preset": config.encoder.preset, "sha256": encoder.sha256}
-    card["config"] = {"training": {"wide": False}}
+    card["config"] = {"encoder": {}, "training": {"wide": False}}
     (tmp_path / "assets.extra").mkdir()
     (tmp_path / "assets.extra" / "model_card.json").write_text(json.dumps(card), encoding="utf-8")
     # A new label, and the others in another order; the learning rate changes nothing.
