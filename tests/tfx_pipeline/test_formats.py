@@ -4,6 +4,7 @@ import pytest
 
 from tfx_pipeline.config import FormatConfig
 from tfx_pipeline.dataset import formats
+from tfx_pipeline.errors import DataError
 from tfx_pipeline.records import RejectedRow, Row
 
 
@@ -43,6 +44,20 @@ def test_csv_reads_quoted_newlines_and_other_delimiters(tmp_path):
     assert isinstance(rows[1], RejectedRow)
     assert rows[1].number == 4
     assert rows[2].fields == {"text": "plain", "label": "y"}
+
+
+@pytest.mark.parametrize("row", [b'"open,x', b'a,"open'])
+def test_a_quote_that_is_never_closed_costs_no_row_in_silence(tmp_path, row):
+    content = b"text,label\nfine,x\n" + row + b"\n" + b"more,y\n" * 3
+    rows = read(tmp_path, content, FormatConfig(kind="csv"))
+    assert isinstance(rows[0], Row)
+    assert [found.number for found in rows[1:]] == [3, 4, 5, 6]
+    assert all("never closed" in found.reason for found in rows[1:])
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path):
+    with pytest.raises(DataError, match="two columns are called 'label'"):
+        read(tmp_path, b"text,label,label\na,x,y\n", FormatConfig(kind="csv"))
 
 
 def test_a_log_header_splits_lines_and_the_last_field_takes_the_rest(tmp_path):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import datetime
+import decimal
 import json
 
 import pyarrow
@@ -125,6 +127,13 @@ def test_parquet_is_read_with_its_types(tmp_path):
     assert [row.fields["id"] for row in found] == ["0", "1", "2"]
     assert found[1].fields == {"id": "1", "at.text": "t 1\nmore", "raw": "\ufffd!", "label": ""}
     assert found[1].position == "events.parquet:row-2"
+    odd = {"price": decimal.Decimal("1.50"), "took": datetime.timedelta(seconds=90), "at": [1.5]}
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([odd]), path)
+    assert next(reader(FormatConfig(kind="parquet"))(path)).fields == {
+        "price": "1.50",
+        "took": "0:01:30",
+        "at": "[1.5]",
+    }
     path.write_bytes(b"not parquet")
     with pytest.raises(DataError, match="cannot be read as Parquet"):
         list(reader(FormatConfig(kind="parquet"))(path))
@@ -135,7 +144,7 @@ def test_conflicts_repeats_lengths_and_single_labels_are_reported(tmp_path):
     rows += [{"text": "t 1", "label": "a"}, {"text": "x" * 100_000, "label": "rare"}]
     lines = "".join(json.dumps(row) + "\n" for row in rows)
     train, rest = tmp_path / "train.jsonl", tmp_path / "rest.jsonl"
-    train.write_text(lines)
+    train.write_bytes(lines.encode() + b'{"text": "caf\xe9", "label": "a"}\n')
     rest.write_text('{"text": "t 5", "label": "b"}\n{"text": "new \xe9", "label": "c"}\n')
     files = {"train": [str(train)], "eval": [str(rest)], "test": [str(rest)]}
     given = config(tmp_path, "classification", "", files=files, duplicates="keep")
@@ -147,6 +156,7 @@ def test_conflicts_repeats_lengths_and_single_labels_are_reported(tmp_path):
     said = as_text(report)
     assert "1 training texts have more than one label, such as 't 1'" in said
     assert "labels with one training event: rare" in said
+    assert "1 training texts held bytes that are not UTF-8" in said
     assert "labels that training never sees: c" in said
     assert "1 have a text that stands in an earlier split too" in said
     assert json.loads((report.span / "import.json").read_text())["conflicts"] == 1

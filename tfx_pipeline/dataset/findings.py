@@ -33,7 +33,8 @@ class Findings:
     numbers are in `values`. `lengths` are bytes of text. `once` are labels with one training
     event, `unseen` those that only other splits have. `repeated` counts by split the events whose
     text an earlier split has and that stayed; `conflicts` the training texts that have more than
-    one label, with some of them.
+    one label, with some of them; `replaced` the training texts with U+FFFD, which stands for bytes
+    that are not UTF-8.
     """
 
     labels: dict[str, dict[str, int]]
@@ -44,6 +45,7 @@ class Findings:
     repeated: dict[str, int]
     conflicts: int
     conflicting: tuple[str, ...]
+    replaced: int
 
     def as_json(self) -> dict[str, Any]:
         """Return the findings as JSON values."""
@@ -71,6 +73,7 @@ def look(events: dict[str, list[LabelledEvent]]) -> Findings:
         repeated=_repeated(events),
         conflicts=len(conflicting),
         conflicting=tuple(conflicting[:_EXAMPLES]),
+        replaced=sum("\ufffd" in event.text for event in events["train"]),
     )
 
 

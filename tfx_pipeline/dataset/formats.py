@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, time
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from tfx_pipeline.records import RejectedRow, Row
 _RAW_LIMIT = 2000
 _PARQUET_ROWS = 1024
 _FIELD_LIMIT_BYTES = 64 * 1024 * 1024
+# Stands behind a CSV file: what holds it has not ended where the file does.
+_END = "\0the file ends here\0"
 
 Rows = Iterator[Row | RejectedRow]
 
@@ -59,12 +62,22 @@ def read_csv(path: Path, delimiter: str, columns: Sequence[str] = (), quotes: bo
     """Read CSV; quoted fields may hold newlines and delimiters.
 
     The first row names the columns, unless `columns` does. Without `quotes` a row is a line.
+    A wrong row is rejected line by line: a quote that is never closed costs all that follows it.
+
+    Raises:
+        DataError: the first row names two columns alike.
     """
     csv.field_size_limit(_FIELD_LIMIT_BYTES)
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
         quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
-        rows = csv.reader(lines, delimiter=delimiter, quoting=quoting)
-        header = list(columns) or next(rows, [])
+        rows = csv.reader(chain(lines, [_END]), delimiter=delimiter, quoting=quoting)
+        header = list(columns) or next(rows)
+        twice = next((name for name in header if header.count(name) > 1), None)
+        if twice is not None:
+            raise DataError(
+                f"{path}: two columns are called {twice!r}; rename one, or name them all in "
+                f"data.format.columns and leave out the first row"
+            )
         while True:
             number = rows.line_num + 1
             try:
@@ -74,12 +87,19 @@ def read_csv(path: Path, delimiter: str, columns: Sequence[str] = (), quotes: bo
             except csv.Error as error:
                 yield RejectedRow(str(path), number, f"not CSV: {error}", "")
                 continue
-            if not values:
+            if not values or values == [_END]:
                 continue
-            if len(values) != len(header):
+            wrong, last = None, rows.line_num
+            if values[-1].endswith(_END):
+                values[-1], last = values[-1].removesuffix(_END), last - 1
+                wrong = "a quote that opens here is never closed; data.format.quotes: false?"
+            elif len(values) != len(header):
                 wanted = "data.format.columns names" if columns else "the header has"
-                reason = f"{len(values)} fields, {wanted} {len(header)}"
-                yield RejectedRow(str(path), number, reason, delimiter.join(values)[:_RAW_LIMIT])
+                wrong = f"{len(values)} fields, {wanted} {len(header)}"
+            if wrong is not None:
+                raw = delimiter.join(values)[:_RAW_LIMIT]
+                for line in range(number, last + 1):
+                    yield RejectedRow(str(path), line, wrong, raw if line == number else "")
                 continue
             fields = dict(zip(header, values, strict=True))
             yield Row(str(path), number, f"{path.name}:row-{number}", fields)
@@ -202,4 +222,6 @@ def _written(item: Any) -> str:
         return item.decode("utf-8", "replace")
     if isinstance(item, date | time):
         return item.isoformat()
-    return json.dumps(item, ensure_ascii=False, default=_written)
+    if isinstance(item, bool | int | float | list | dict):
+        return json.dumps(item, ensure_ascii=False, default=_written)
+    return str(item)

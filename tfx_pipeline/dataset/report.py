@@ -32,6 +32,11 @@ def as_text(report: ImportReport) -> str:
             f"  {found.conflicts} training texts have more than one label, such as "
             f"{found.conflicting[0]!r:.80}"
         )
+    if found.replaced:
+        lines.append(
+            f"  {found.replaced} training texts held bytes that are not UTF-8, now U+FFFD; "
+            f"a file in another encoding is turned by `iconv -t UTF-8 -f ITS-ENCODING`"
+        )
     if found.once:
         lines.append(f"  labels with one training event: {_some(found.once)}")
     if found.unseen:
