@@ -69,6 +69,14 @@ MEASURED = {
     "token": {"entity_f1": HIGHER, "entity_precision": HIGHER, "entity_recall": HIGHER},
 }
 
+# What the trivial baselines have no figure of.
+NOT_TRIVIAL = {
+    "anomaly": {"unseen_template_recall", "budget_precision"},
+    "classification": {"calibration_error"},
+    "regression": set(),
+    "token": set(),
+}
+
 # The Trainer's figures by epoch, in its `model_run`; `val_` before what held-out events say.
 HISTORY = "history.csv"
 

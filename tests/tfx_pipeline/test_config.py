@@ -29,6 +29,12 @@ def write(tmp_path: Path, text: str) -> Path:
         (MINIMAL + "data: {format: {kind: header}}\n", "header is required"),
         (MINIMAL + "evaluation: {slices: [[color]]}\n", "'color' is not in data.features"),
         (MINIMAL + "evaluation: {bounds: [{metric: f7, at_least: 1}]}\n", "'f7' is not one of"),
+        (MINIMAL + "evaluation: {bounds: [{metric: f1}]}\n", "give may_trail, or at_least"),
+        (MINIMAL + "evaluation: {bounds: [{metric: f1, at_most: 1}]}\n", "use at_least, may_drop"),
+        (
+            MINIMAL + "evaluation: {bounds: [{metric: budget_precision, may_trail: 0}]}\n",
+            "no trivial baseline has a budget_precision",
+        ),
         (MINIMAL + "text_cleaning: [{pattern: '(?=x)'}]\n", "not an RE2 pattern"),
         (MINIMAL + "text_cleaning: [phones]\n", "'phones' is not one of nfc, nfkc"),
         (MINIMAL + "training: {alerts_per_day: 5}\n", "and with data.event_time"),

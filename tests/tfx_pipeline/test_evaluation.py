@@ -5,12 +5,15 @@ import math
 import numpy as np
 import pytest
 
+from tfx_pipeline import features
+from tfx_pipeline.config import MetricBound
 from tfx_pipeline.evaluation.baselines import (
     Labelled,
     anomaly_baselines,
     classification_baselines,
     template,
 )
+from tfx_pipeline.evaluation.judge import failures
 from tfx_pipeline.evaluation.metrics import anomaly_metrics, as_json, classification_metrics
 from tfx_pipeline.model.calibration import (
     Calibration,
@@ -96,6 +99,27 @@ def test_classification_baselines():
     found = classification_baselines(train, test)
     assert found["majority"]["accuracy"] == 0.5
     assert found["TF-IDF + logistic regression"]["accuracy"] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "may", "line"),
+    [
+        ("pearson", 0.7, 0.0, "-0.1000 against the trivial baseline ridge; may trail by 0"),
+        ("pearson", 0.7, 0.11, None),
+        ("pearson", 0.8, 0.0, None),
+        ("rmse", 0.7, 0.05, "+0.1000 against the trivial baseline ridge; may trail by 0.05"),
+        ("rmse", 0.5, 0.0, None),
+    ],
+)
+def test_a_model_that_a_trivial_method_beats_is_refused(name, value, may, line):
+    # The mean has no correlation: it cannot be beaten in that.
+    trivial = {
+        "mean": {"pearson": math.nan, "rmse": 1.0},
+        "ridge": {"pearson": 0.8, "rmse": 0.6},
+    }
+    bound = MetricBound(metric=name, may_trail=may)
+    found = failures([bound], {name: value}, None, trivial, features.MEASURED["regression"])
+    assert found == ([] if line is None else [f"{name} is {value:.4f}, {line}"])
 
 
 def test_the_reference_figures_of_a_real_log(data):

@@ -12,7 +12,8 @@ class MetricBound(Frozen):
 
     A metric that is better when higher takes `at_least`, and `may_drop`: how much lower than
     the last blessed model's value on the same events it may be. One that is better when lower
-    takes `at_most` and `may_rise`.
+    takes `at_most` and `may_rise`. `may_trail` is for both: by how much it may be worse than the
+    best trivial baseline on the same events; 0 refuses a model that a trivial method beats.
     """
 
     metric: str
@@ -20,13 +21,16 @@ class MetricBound(Frozen):
     at_most: float | None = None
     may_drop: float | None = Field(default=None, ge=0)
     may_rise: float | None = Field(default=None, ge=0)
+    may_trail: float | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
     def _says_something(self) -> MetricBound:
         higher = (self.at_least, self.may_drop) != (None, None)
         lower = (self.at_most, self.may_rise) != (None, None)
-        if higher == lower:
-            raise ValueError("give at_least and/or may_drop, or at_most and/or may_rise")
+        if (higher and lower) or not (higher or lower or self.may_trail is not None):
+            raise ValueError(
+                "give may_trail, or at_least and/or may_drop, or at_most and/or may_rise"
+            )
         return self
 
 

@@ -126,12 +126,17 @@ class PipelineConfig(Frozen):
                 raise ValueError(
                     f"evaluation.bounds: {bound.metric!r} is not one of {', '.join(known)}"
                 )
-            low = bound.at_most is not None or bound.may_rise is not None
-            if low != (known[bound.metric] == features.LOWER):
-                better = known[bound.metric]
+            better = known[bound.metric]
+            low = (bound.at_most, bound.may_rise) != (None, None)
+            high = (bound.at_least, bound.may_drop) != (None, None)
+            if high if better == features.LOWER else low:
                 keys = "at_most, may_rise" if better == features.LOWER else "at_least, may_drop"
                 raise ValueError(
                     f"evaluation.bounds: {bound.metric} is better when {better}: use {keys}"
+                )
+            if bound.may_trail is not None and bound.metric in features.NOT_TRIVIAL[self.task]:
+                raise ValueError(
+                    f"evaluation.bounds: no trivial baseline has a {bound.metric} to trail"
                 )
         return self
 

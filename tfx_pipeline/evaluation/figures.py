@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tfx_pipeline import features
 from tfx_pipeline.config import PipelineConfig
 from tfx_pipeline.evaluation import judge, measure, predictions
 from tfx_pipeline.evaluation.baselines import template
@@ -60,7 +61,13 @@ def scorecard_of(
             "difference": measure.intervals(measured, given, samples, others),
         }
     bounds = judge.bounds(config)
-    why = judge.failures(bounds, found, earlier if baseline is not None else None)
+    why = judge.failures(
+        bounds,
+        found,
+        earlier if baseline is not None else None,
+        baselines,
+        features.MEASURED[task],
+    )
     return {
         "name": config.name,
         "task": task,

@@ -21,22 +21,53 @@ def failures(
     asked: Sequence[MetricBound],
     found: Mapping[str, float],
     baseline: Mapping[str, float] | None,
+    trivial: Mapping[str, Mapping[str, float]],
+    better: Mapping[str, str],
 ) -> list[str]:
     """Return a line for each bound that is not kept, [] for a model to bless.
 
     A bound holds for the data as a whole; slices are shown, not judged. What cannot be measured
-    cannot be kept. `baseline` are the last blessed model's figures, None when there is none.
+    cannot be kept. `baseline` are the last blessed model's figures, None when there is none;
+    `trivial` those of the trivial baselines by their names; `better` says of each metric whether
+    `higher` or `lower` is.
     """
-    return [line for bound in asked for line in _broken(bound, found, baseline)]
+    lines = []
+    for bound in asked:
+        if math.isnan(found.get(bound.metric, math.nan)):
+            lines.append(f"{bound.metric} cannot be measured on this test split")
+            continue
+        lines += _broken(bound, found, baseline)
+        if bound.may_trail is not None:
+            lines += _trailing(bound.metric, bound.may_trail, found, trivial, better[bound.metric])
+    return lines
+
+
+def _trailing(
+    name: str,
+    may: float,
+    found: Mapping[str, float],
+    trivial: Mapping[str, Mapping[str, float]],
+    better: str,
+) -> list[str]:
+    sign = 1 if better == features.HIGHER else -1
+    known = {system: figures.get(name, math.nan) for system, figures in trivial.items()}
+    known = {system: value for system, value in known.items() if not math.isnan(value)}
+    if not known:
+        return []
+    best = max(known, key=lambda system: sign * known[system])
+    if sign * found[name] >= sign * known[best] - may:
+        return []
+    return [
+        f"{name} is {found[name]:.4f}, {found[name] - known[best]:+.4f} against the trivial "
+        f"baseline {best}; may trail by {may:g}"
+    ]
 
 
 def _broken(
     bound: MetricBound, found: Mapping[str, float], baseline: Mapping[str, float] | None
 ) -> list[str]:
     name = bound.metric
-    value = found.get(name, math.nan)
-    if math.isnan(value):
-        return [f"{name} cannot be measured on this test split"]
+    value = found[name]
     lines = []
     if bound.at_least is not None and value < bound.at_least:
         lines.append(f"{name} is {value:.4f}; at least {bound.at_least:g} is asked")

@@ -11,7 +11,6 @@ from typing import Any
 from tfx_pipeline import features
 from tfx_pipeline.errors import RunNotFoundError
 from tfx_pipeline.evaluation import FILE, measure, predictions
-from tfx_pipeline.evaluation.metrics import as_json
 from tfx_pipeline.evaluation.predictions import Row
 from tfx_pipeline.lineage import RecordedRun
 from tfx_pipeline.outcome import read_outcome, schema_changes
@@ -244,7 +243,7 @@ def _difference(
         difference = measure.intervals(*both[0], 200, both[1])
     return {
         "threshold": before["threshold"],
-        "metrics": as_json({n: v for n, v in before["systems"][0].items() if n != "system" and v}),
+        "metrics": {n: v for n, v in before["systems"][0].items() if n != "system"},
         "intervals": before["intervals"],
         "difference": difference,
     }
