@@ -117,6 +117,9 @@ def _run(arguments: argparse.Namespace) -> int:
     print()
     print(show.scorecard_table(outcome.scorecard))
     print()
+    behind = outcome.scorecard["verdict"].get("behind")
+    if behind and not outcome.why:
+        print(f"a trivial method does better: {behind} (`may_trail` of evaluation.bounds)")
     for reason in outcome.why:
         print(f"{'not pushed' if outcome.blessed else 'not blessed'}: {reason}")
     if outcome.pushed:

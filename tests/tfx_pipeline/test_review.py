@@ -81,7 +81,9 @@ def rows_of(task: str, noise: float) -> list[predictions.Row]:
     return rows
 
 
-def recorded(folder: Path, task: str, noise: float, before: float | None) -> RecordedRun:
+def recorded(
+    folder: Path, task: str, noise: float, before: float | None, **trivial: float
+) -> RecordedRun:
     """Write what the Scorecard writes, and return the run that would have made it."""
     config = PipelineConfig.model_validate(
         {
@@ -107,7 +109,7 @@ def recorded(folder: Path, task: str, noise: float, before: float | None) -> Rec
         row | {"attributions": [["disk ", 0.5], [row["text"][5:], -0.2]]}
         for row in mistakes(task, candidate)
     ]
-    card = scorecard_of(config, candidate, earlier, {"majority": {}})
+    card = scorecard_of(config, candidate, earlier, {"majority": trivial})
     card |= {"counts": {"train": 1, "eval": 1, "test": 300}, "mistakes": shown}
     (folder / FILE).write_text(json.dumps(card), encoding="utf-8")
     (folder / "history.csv").write_text(
@@ -144,6 +146,16 @@ def test_a_worse_model_is_refused_in_one_line_and_the_page_says_so(tmp_path):
     assert line.startswith("not blessed: accuracy is 0.")
     assert "against the last blessed model; may drop 0.02" in line
     assert "\n" not in line
+
+
+def test_a_blessed_model_that_a_trivial_method_beats_is_said_to_be_so(tmp_path):
+    good = recorded(tmp_path / "run", "classification", 0.1, None, accuracy=0.2)
+    assert report(good, [good])["behind"] is None
+    run = recorded(tmp_path / "worse", "classification", 0.6, None, accuracy=0.9)
+    found = report(run, [run])
+    assert found["verdict"]["good"]
+    assert "against the trivial baseline majority" in found["behind"]
+    assert found["classes"] == len(found["examples"]) == 40
 
 
 def test_two_runs_are_compared_on_the_events_both_judged(tmp_path):

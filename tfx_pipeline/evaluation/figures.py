@@ -78,6 +78,10 @@ def scorecard_of(
         "verdict": {
             "blessed": not why,
             "why": why,
+            # Said of a blessed model too: a bound that asks for more is the user's to set.
+            "behind": judge.trailing(
+                features.MAIN_METRIC[task], found, baselines, features.MEASURED[task]
+            ),
             "bounds": [bound.model_dump(exclude_none=True) for bound in bounds],
         },
         "systems": systems + [{"system": n, **as_json(dict(v))} for n, v in baselines.items()],

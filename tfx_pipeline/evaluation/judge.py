@@ -38,29 +38,29 @@ def failures(
             continue
         lines += _broken(bound, found, baseline)
         if bound.may_trail is not None:
-            lines += _trailing(bound.metric, bound.may_trail, found, trivial, better[bound.metric])
+            behind = trailing(bound.metric, found, trivial, better, bound.may_trail)
+            lines += [f"{behind}; may trail by {bound.may_trail:g}"] if behind else []
     return lines
 
 
-def _trailing(
+def trailing(
     name: str,
-    may: float,
     found: Mapping[str, float],
     trivial: Mapping[str, Mapping[str, float]],
-    better: str,
-) -> list[str]:
-    sign = 1 if better == features.HIGHER else -1
+    better: Mapping[str, str],
+    may: float = 0.0,
+) -> str | None:
+    """Say of a metric by how much the best trivial baseline is ahead, None up to `may`."""
+    value = found.get(name, math.nan)
+    sign = 1 if better[name] == features.HIGHER else -1
     known = {system: figures.get(name, math.nan) for system, figures in trivial.items()}
     known = {system: value for system, value in known.items() if not math.isnan(value)}
-    if not known:
-        return []
+    if not known or math.isnan(value):
+        return None
     best = max(known, key=lambda system: sign * known[system])
-    if sign * found[name] >= sign * known[best] - may:
-        return []
-    return [
-        f"{name} is {found[name]:.4f}, {found[name] - known[best]:+.4f} against the trivial "
-        f"baseline {best}; may trail by {may:g}"
-    ]
+    if sign * value >= sign * known[best] - may:
+        return None
+    return f"{name} is {value:.4f}, {value - known[best]:+.4f} against the trivial baseline {best}"
 
 
 def _broken(

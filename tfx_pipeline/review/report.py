@@ -17,7 +17,7 @@ from tfx_pipeline.outcome import read_outcome, schema_changes
 from tfx_pipeline.review import curves, statistics
 
 _EXAMPLES = 3
-_CLASSES = 30
+_CLASSES = 100
 _DECISIONS = 20_000
 _DAY = 86_400e6
 
@@ -84,6 +84,8 @@ def _judged(card: dict[str, Any], rows: list[Row], earlier: list[Row]) -> dict[s
         "positives": card["positives"],
         "metrics": [{"name": n, "better": features.MEASURED[task][n]} for n in names],
         "bounds": card["verdict"]["bounds"],
+        # Scorecards of earlier versions have none.
+        "behind": card["verdict"].get("behind"),
         "systems": card["systems"],
         "intervals": card["intervals"],
         "baseline": card["baseline"],
@@ -94,7 +96,7 @@ def _judged(card: dict[str, Any], rows: list[Row], earlier: list[Row]) -> dict[s
         "confusion": curves.confusion(task, rows) if task != "regression" else None,
         "threshold": _threshold(card, rows),
         "scatter": _scatter(rows) if task == "regression" else None,
-        "examples": _examples(task, rows),
+        **_examples(task, rows),
     }
 
 
@@ -136,8 +138,8 @@ def _scatter(rows: list[Row]) -> list[tuple[float, float]]:
     return [(round(r["truth"], 4), round(r["predicted"], 4)) for r in rows[::step]]
 
 
-def _examples(task: str, rows: list[Row]) -> list[dict[str, Any]]:
-    """Return a few events of each class, the typical and the doubtful."""
+def _examples(task: str, rows: list[Row]) -> dict[str, Any]:
+    """Return a few events of each class, of the commonest of very many, and how many there are."""
     if task == "regression":
         ranked = sorted(rows, key=lambda row: row["truth"])
         thirds = [ranked[i * len(ranked) // 3 : (i + 1) * len(ranked) // 3] for i in range(3)]
@@ -156,7 +158,7 @@ def _examples(task: str, rows: list[Row]) -> list[dict[str, Any]]:
         distinct = list({row["text"]: row for row in members}.values())
         step = max(1, len(distinct) // _EXAMPLES)
         found.append({"label": label, "events": len(members), "rows": distinct[::step][:_EXAMPLES]})
-    return found
+    return {"examples": found, "classes": len(classes)}
 
 
 def _learning(run: RecordedRun) -> list[dict[str, Any]]:

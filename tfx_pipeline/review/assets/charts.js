@@ -2,7 +2,7 @@
 // Line charts and scatter plots as inline SVG; no library, no network.
 
 const COLOURS = ["var(--one)", "var(--two)", "var(--three)", "var(--four)"];
-const BOX = { width: 420, height: 280, left: 50, right: 12, top: 10, bottom: 42 };
+const BOX = { width: 420, height: 280, left: 62, right: 12, top: 10, bottom: 42 };
 
 function svg(name, attributes = {}, text = null) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", name);

@@ -91,6 +91,7 @@ function metrics() {
   const asked = R.bounds.map((bound) => Object.entries(bound).filter(([key]) => key !== "metric").map(([key, value]) => `${bound.metric} ${words(key)} ${value}`).join(", "));
   section("metrics", "Metrics", "Under each figure its 95 % bootstrap interval; under the model's own also the change against the model before, coloured when the interval of the change leaves out zero.",
     table([{ title: "system" }, ...R.metrics.map((m) => ({ title: words(m.name) }))], rows, false),
+    R.behind ? el("p", { class: "worse", id: "behind" }, `A trivial method does better: ${R.behind}.`) : null,
     asked.length ? el("p", { class: "soft small" }, `Asked for the blessing: ${asked.join("; ")}.`) : null);
 }
 
@@ -214,7 +215,8 @@ function mistakes() {
 
 function examples() {
   if (!R.examples?.length) return;
-  section("examples", "Examples of each class", null, ...R.examples.map((group, i) =>
+  const shown = R.examples.length;
+  section("examples", "Examples of each class", R.classes > shown ? `The ${shown} commonest classes; ${R.classes - shown} more are left out.` : null, ...R.examples.map((group, i) =>
     el("details", i < 2 ? { open: "" } : {}, el("summary", {}, `${group.label} (${group.events} events)`), ...group.rows.map(event))));
 }
 
@@ -265,7 +267,7 @@ function data() {
   const rows = R.data.features.map((f) => ({ cells: [f.feature, f.kind, { value: f.events, show: [String(f.events)] }, { value: f.missing, show: [String(f.missing)] },
     f.distinct === undefined ? null : { value: f.distinct, show: [String(f.distinct)] }, f.feature === "event_time" ? { value: f.mean, show: [new Date(f.low / 1000).toISOString().slice(0, 10), " to ", new Date(f.high / 1000).toISOString().slice(0, 10)] } : f.kind === "number" ? f.mean : { value: f.mean_length, show: [number(f.mean_length, 1)] },
     { value: f.drift, show: [number(f.drift)], class: f.drift > 0.1 ? "worse" : "" },
-    { value: "", show: [f.top.map(([value, count]) => `${value} ${count}`).join(", ").slice(0, 160)] }] }));
+    { value: "", show: [f.top.map(([value, count]) => `${value} ${count}`).reduce((line, next) => (!line ? next : line.length + next.length < 160 ? `${line}, ${next}` : line), "")] }] }));
   const note = R.data.before === null ? `Training split of span ${R.data.spans}; there is no earlier span to compare with.` : `Training split of span ${R.data.spans}; drift is against span ${R.data.before} (L-infinity of the shares of values, Jensen-Shannon of numbers).`;
   section("data", "Data", note,
     R.schema.length ? el("div", { class: "verdict", id: "schema" }, el("b", {}, "the schema changed: "), R.schema.join("; ")) : null,
