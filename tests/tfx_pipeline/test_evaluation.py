@@ -14,7 +14,12 @@ from tfx_pipeline.evaluation.baselines import (
     template,
 )
 from tfx_pipeline.evaluation.judge import failures
-from tfx_pipeline.evaluation.metrics import anomaly_metrics, as_json, classification_metrics
+from tfx_pipeline.evaluation.metrics import (
+    anomaly_metrics,
+    as_json,
+    classification_metrics,
+    regression_metrics,
+)
 from tfx_pipeline.model.calibration import (
     Calibration,
     best_threshold,
@@ -77,6 +82,13 @@ def test_one_class_alone_calibrates_nothing(truth):
 def test_a_backward_ranking_is_not_turned_round():
     logits, truth = np.arange(20.0), np.arange(20) < 10
     assert fit_calibration(logits, truth) == Calibration()
+
+
+def test_a_constant_correlates_with_nothing():
+    truth = np.random.default_rng(0).normal(size=3207)
+    found = regression_metrics(np.full(3207, 0.504), truth)
+    assert math.isnan(found["pearson"])
+    assert math.isnan(found["spearman"])
 
 
 def test_templates_mask_what_varies():

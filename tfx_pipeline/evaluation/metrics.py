@@ -152,7 +152,8 @@ def as_json(values: dict[str, float]) -> dict[str, float | None]:
 
 
 def _correlation(left: Scores, right: Scores) -> float:
-    if len(left) < 2 or left.std() == 0 or right.std() == 0:
+    # A constant's standard deviation is not always zero in floating point.
+    if len(left) < 2 or np.ptp(left) == 0 or np.ptp(right) == 0:
         return float("nan")
     return float(np.corrcoef(left, right)[0, 1])
 
