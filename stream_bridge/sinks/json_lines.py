@@ -11,6 +11,7 @@ from pathlib import Path
 from stream_bridge.config.sinks import JsonLinesSink
 from stream_bridge.errors import SinkError
 from stream_bridge.records import Written
+from stream_bridge.sources.dead_letters import marks_path
 from stream_bridge.state import sync_directory
 from stream_bridge.timestamps import now, to_iso
 
@@ -73,8 +74,12 @@ class JsonLinesWriter:
             return
         stamp = to_iso(now()).replace("-", "").replace(":", "")
         rolled = self._path.with_name(f"{self._path.stem}-{stamp}{self._path.suffix}")
+        replayed = marks_path(self._path)
         try:
             self._path.rename(rolled)
+            if replayed.exists():
+                # What `replay` wrote down of these letters goes with them.
+                replayed.rename(marks_path(rolled))
             sync_directory(self._path.parent)
         except OSError as error:
             raise SinkError(f"sink {self._path}: {error.strerror}") from error

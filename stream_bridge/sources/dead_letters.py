@@ -2,7 +2,8 @@
 
 Beside the file of dead letters, ``FILE.replayed`` gets one JSON line per letter that was sent
 again: the byte it stands at, when, its id and its reason. A letter that stands there is not
-selected a second time; one that fails again is a new dead letter, with the same event id.
+selected a second time; one that fails again is a new dead letter, with the same event id. A mark
+also names the letter's time, so that it says nothing of a new file with the same name.
 """
 
 from __future__ import annotations
@@ -33,10 +34,14 @@ class DeadLettersReader:
     def __init__(self, config: DeadLettersSource, max_line_bytes: int, position: Position | None):
         self._config = config
         path = config.path
-        self._marks_path = path.with_name(path.name + ".replayed")
         try:
             self._file = path.open("rb", buffering=0)
-            self._marked = _marks(self._marks_path)
+            # Opened before anything is written: both follow when the sink of the same name rolls.
+            self._marks_file = marks_path(path).open("ab", buffering=0)
+            self._marked = _marks(marks_path(path))
+            # A crash may have left half a mark: it ends here, and says nothing.
+            if self._marks_file.tell() and not marks_path(path).read_bytes().endswith(b"\n"):
+                self._marks_file.write(b"\n")
         except OSError as error:
             raise SourceError(f"source {error.filename}: {error.strerror}") from error
         # What fails again is appended to this same file, and is not for this run.
@@ -56,7 +61,8 @@ class DeadLettersReader:
             self.done = self._lines.offset >= self._end or not lines
             for line in lines:
                 letter = _letter(line.data, self._config.path, line.start)
-                if line.start not in self._marked and self._config.selects(letter):
+                marked = _mark(line.start, letter) in self._marked
+                if not marked and self._config.selects(letter):
                     raws.append(_raw(letter))
                     self._unmarked.append((line.start, letter))
         self.position = {"offset": self._lines.offset}
@@ -71,37 +77,51 @@ class DeadLettersReader:
         done = [(at, letter) for at, letter in self._unmarked if at < position["offset"]]
         self._unmarked = self._unmarked[len(done) :]
         when = to_iso(now())
-        with self._marks_path.open("ab") as file:
-            for at, letter in done:
-                mark = {
-                    "letter": at,
-                    "replayed": when,
-                    "position": letter["position"],
-                    "stage": letter["stage"],
-                    "code": letter["code"],
-                }
-                file.write(orjson.dumps(mark) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        marks = [
+            {
+                "letter": at,
+                "replayed": when,
+                "position": letter["position"],
+                "stage": letter["stage"],
+                "code": letter["code"],
+                "last_time": letter["last_time"],
+            }
+            for at, letter in done
+        ]
+        self._marks_file.write(b"".join([orjson.dumps(mark) + b"\n" for mark in marks]))
+        os.fsync(self._marks_file.fileno())
 
     def close(self) -> None:
-        """Closes the file."""
+        """Closes the files."""
         self._file.close()
+        self._marks_file.close()
 
 
-def _marks(path: Path) -> set[int]:
+def marks_path(letters: Path) -> Path:
+    """Where it is written down which letters of a file were sent again."""
+    return letters.with_name(letters.name + ".replayed")
+
+
+def _marks(path: Path) -> set[tuple[int, str, str]]:
     marked = set()
-    if path.exists():
-        for line in path.read_bytes().splitlines(keepends=True):
-            if line.endswith(b"\n"):  # a crash may have left half of the last one
-                marked.add(orjson.loads(line)["letter"])
+    for line in path.read_bytes().splitlines():
+        try:
+            mark = orjson.loads(line)
+            marked.add(_mark(mark["letter"], mark))
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            continue
     return marked
+
+
+def _mark(at: int, letter: dict[str, Any]) -> tuple[int, str, str]:
+    """What a letter and its mark have in common."""
+    return at, letter["position"], letter["last_time"]
 
 
 def _letter(data: bytes, path: Path, at: int) -> dict[str, Any]:
     try:
         letter = orjson.loads(data)
-        letter["raw"], letter["position"], letter["stage"], letter["code"]
+        letter["raw"], letter["position"], letter["stage"], letter["code"], letter["last_time"]
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise SourceError(f"source {path}: no dead letter at byte {at}") from error
     return letter

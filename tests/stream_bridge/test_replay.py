@@ -61,6 +61,24 @@ def test_dead_letters_are_scored_again_once(bridge, tmp_path, server):
     assert replay(it, until="2020-01-01").startswith("read 0 =")
 
 
+def test_marks_go_with_a_file_that_rolls_and_say_nothing_of_the_next_one(bridge, tmp_path):
+    source = {"address": f"tail:{tmp_path}/in"}
+    sinks = {
+        "dead": {"address": f"jsonl:{tmp_path}/dead.jsonl", "take": "dead_letters", "roll_bytes": 1}
+    }
+    it = bridge(source=source, sinks=sinks, stop_after=1)
+    (tmp_path / "in").write_text("poison 1\npoison 2\n")
+    assert it.run() == 0
+    assert replay(it).startswith("read 1 = predicted 0 + dead 1")
+    [first] = tmp_path.glob("dead-*.jsonl")
+    # The letter that failed again stands at the same byte of a new file, and nobody saw it yet.
+    assert replay(it).startswith("read 1 = predicted 0 + dead 1")
+    # Half a mark, as a crash leaves it.
+    with first.with_name(f"{first.name}.replayed").open("a") as file:
+        file.write('{"letter": 12')
+    assert replay(it, letters=str(first)).startswith("read 0 =")
+
+
 def test_what_cannot_be_selected_is_said(bridge):
     config = bridge(source={"address": "file:x"}).config
     with pytest.raises(ConfigError, match="--stage: "):
