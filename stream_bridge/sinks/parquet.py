@@ -97,11 +97,11 @@ class ParquetSinkWriter:
             os.close(self._lock)
 
     def close_part(self) -> None:
-        """Makes a part of what is in the journal."""
+        """Makes a part of what is in the journal; where that fails, the journal stays for a retry."""
         if self._journal is not None:
+            self._finish(self._journal)
             self._file.close()
-            journal, self._journal = self._journal, None
-            self._finish(journal)
+            self._journal = None
 
     def _due(self) -> bool:
         old = time.monotonic() - self._began >= self._config.roll_seconds

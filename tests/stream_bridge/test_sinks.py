@@ -118,6 +118,25 @@ def test_a_full_disk_leaves_no_half_a_block(tmp_path):
     assert sum(table.num_rows for table in parts(tmp_path)) == 201
 
 
+def test_a_part_that_cannot_be_finished_is_finished_later_in_the_same_run(tmp_path):
+    config = ParquetSink(address=f"parquet:{tmp_path}", roll_seconds=0.001)
+    writer = ParquetSinkWriter(config)
+    outcomes = [prediction(f"e{i}") for i in range(50)]
+    writer.write(outcomes, texts(outcomes))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        for _ in range(2):
+            with pytest.raises(SinkError, match="File too large"):
+                writer.write([], [])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    writer.write([], [])
+    assert [table.num_rows for table in parts(tmp_path)] == [50]
+    assert not list(tmp_path.glob(".part-*"))
+    writer.close()
+
+
 def test_a_webhook_is_signed_and_goes_on_behind_what_was_accepted(tmp_path, receiver):
     (tmp_path / "secret").write_text("s3cret\n")
     config = WebhookSink(
