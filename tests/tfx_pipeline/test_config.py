@@ -38,6 +38,7 @@ def write(tmp_path: Path, text: str) -> Path:
         (MINIMAL + "text_cleaning: [{pattern: '(?=x)'}]\n", "not an RE2 pattern"),
         (MINIMAL + "text_cleaning: [phones]\n", "'phones' is not one of nfc, nfkc"),
         (MINIMAL + "training: {alerts_per_day: 5}\n", "and with data.event_time"),
+        (MINIMAL + "kubeflow: {data: spans}\n", "kubeflow.data: give a URL, or the absolute path"),
         (MINIMAL + "training: {folds: 1}\n", "folds: two at least"),
         (MINIMAL + "training: {folds: 3, warm_start: true}\n", "folds and warm_start"),
         ("[1, 2]\n", "expected keys and values"),

@@ -207,7 +207,10 @@ def test_a_damaged_or_missing_split_is_refused(tmp_path):
     file.write_bytes(file.read_bytes()[:-12])
     with pytest.raises(DataError, match=r"eval/a\.gz: record 1: "):
         check_spans(given)
-    file.unlink()
+    file.rename(file.with_name("a.tfrecord"))
+    with pytest.raises(DataError, match=r"eval/a\.tfrecord: rename it"):
+        check_spans(given)
+    file.with_name("a.tfrecord").unlink()
     with pytest.raises(DataError, match="eval: no files"):
         check_spans(given)
 

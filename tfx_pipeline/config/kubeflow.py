@@ -49,6 +49,13 @@ class KubeflowConfig(Frozen):
     span: int | None = Field(default=None, ge=1)
     resources: dict[str, Resources] = Field(default_factory=dict)
 
+    @field_validator("pipeline_root", "data", "base_path")
+    @classmethod
+    def _containers_reach_it(cls, place: str) -> str:
+        if "://" not in place and not place.startswith("/"):
+            raise ValueError("give a URL, or the absolute path of a mount")
+        return place
+
     @field_validator("resources")
     @classmethod
     def _components_exist(cls, resources: dict[str, Resources]) -> dict[str, Resources]:

@@ -13,7 +13,7 @@ from serving_client.examples import from_example
 from tfx_pipeline import features
 from tfx_pipeline.config import SPLITS, PipelineConfig
 from tfx_pipeline.dataset.spans import SUMMARY, span_numbers
-from tfx_pipeline.dataset.tfrecord import read_records
+from tfx_pipeline.dataset.tfrecord import is_gzip, read_records
 from tfx_pipeline.errors import DataError
 
 
@@ -38,6 +38,11 @@ def check_span(span: Path, config: PipelineConfig) -> None:
             raise DataError(f"{span / split}: no files; a span has {', '.join(SPLITS)}")
         count = 0
         for path in files:
+            if is_gzip(path) != (path.suffix == ".gz"):
+                # Beam goes by the name.
+                raise DataError(
+                    f"{path}: rename it; a file of a span ends in .gz where it is gzip, else not"
+                )
             checked = 0
             try:
                 for record in read_records(path):

@@ -29,9 +29,7 @@ def read_records(path: Path) -> Iterator[bytes]:
     Raises:
         ValueError: the file is damaged, cut off, or not a TFRecord file.
     """
-    with path.open("rb") as raw:
-        zipped = raw.read(2) == b"\x1f\x8b"
-    with gzip.open(path) if zipped else path.open("rb") as file:
+    with gzip.open(path) if is_gzip(path) else path.open("rb") as file:
         try:
             while head := file.read(12):
                 length = head[:8]
@@ -43,6 +41,12 @@ def read_records(path: Path) -> Iterator[bytes]:
                 yield record
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise ValueError(f"damaged gzip: {error}") from error
+
+
+def is_gzip(path: Path) -> bool:
+    """Say whether a file begins as gzip does."""
+    with path.open("rb") as raw:
+        return raw.read(2) == b"\x1f\x8b"
 
 
 def _masked(data: bytes) -> bytes:
