@@ -97,7 +97,7 @@ class ParquetSinkWriter:
             os.close(self._lock)
 
     def close_part(self) -> None:
-        """Makes a part of what is in the journal; where that fails, the journal stays for a retry."""
+        """Makes a part of what is in the journal; where that fails, the journal stays."""
         if self._journal is not None:
             self._finish(self._journal)
             self._file.close()
