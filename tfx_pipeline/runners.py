@@ -71,6 +71,8 @@ def run_local(config: PipelineConfig, until: str | None = None) -> Run:
             raise RunFailedError(
                 f"{narrator.component or 'the pipeline'} failed: {reason[-1][:300]}; see {log}"
             ) from error
+        finally:
+            narrator.finish()
     return Run(run_id, log, outcome, time.monotonic() - started)
 
 
@@ -100,7 +102,6 @@ def _run(config: PipelineConfig, narrator: _Narrator, until: str | None) -> Outc
             beam_pipeline_args=list(pipeline.BEAM_ARGUMENTS),
         )
     )
-    narrator.finish()
     return read_outcome(recorded_runs(config.metadata)[0])
 
 

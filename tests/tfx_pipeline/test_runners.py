@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import shutil
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from tfx_pipeline import runners
 from tfx_pipeline.config import PipelineConfig
 from tfx_pipeline.dataset.spans import SUMMARY
-from tfx_pipeline.errors import DataError, EncoderError, RunInProgressError
+from tfx_pipeline.errors import DataError, EncoderError, RunFailedError, RunInProgressError
 
 
 @pytest.fixture
@@ -45,3 +46,18 @@ def test_a_run_needs_its_encoder_before_anything_else(config):
     with pytest.raises(EncoderError, match="expected 0000"):
         runners.run_local(config.model_copy(update={"encoder": encoder}))
     assert not config.root.exists()
+
+
+def test_a_failed_run_leaves_the_next_one_in_the_same_process_alone(config, monkeypatch):
+    def fails(_, narrator, __):
+        narrator.listen()
+        raise ValueError("no luck")
+
+    monkeypatch.setattr(runners, "find_encoder", lambda _: None)
+    monkeypatch.setattr(runners, "_run", fails)
+    for _ in range(2):
+        with pytest.raises(RunFailedError, match="the pipeline failed: no luck"):
+            runners.run_local(config)
+        # The screen that the first run's lines went to is closed.
+        logging.getLogger("tfx_pipeline.progress").info("epoch 1")
+    assert not logging.getLogger("tfx_pipeline.progress").handlers
