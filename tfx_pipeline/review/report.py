@@ -124,7 +124,7 @@ def _threshold(card: dict[str, Any], rows: list[Row]) -> dict[str, Any] | None:
     times = [row["time"] for row in rows if row["time"] is not None]
     days = (max(times) - min(times)) / _DAY if times else 0
     return {
-        "scores": [round(score, 5) for score, _ in ranked[::step]],
+        "scores": [round(score, 7) for score, _ in ranked[::step]],
         "right": [int(right) for _, right in ranked[::step]],
         "every": step,
         "wanted": wanted,

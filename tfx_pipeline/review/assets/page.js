@@ -118,16 +118,18 @@ function explorer() {
     { name: "precision", points: grid.map((x) => [x, at(x).precision]).filter((p) => p[1] !== null) },
     { name: named.recall, points: grid.map((x) => [x, at(x).recall]).filter((p) => p[1] !== null) },
     { name: "F1", points: grid.map((x) => [x, at(x).f1]).filter((p) => p[1] !== null) }];
+  // The model's own is not one of the slider's thousandths.
+  let threshold = t.current;
   const update = () => {
-    const threshold = Number(slider.value), found = at(threshold);
-    shown.textContent = threshold.toFixed(3);
+    const found = at(threshold);
+    shown.textContent = threshold > 0 && threshold < 0.01 ? threshold.toPrecision(2) : threshold.toFixed(3);
     const boxes = [[named.given, found.given], [named.right, found.right], ["precision", percent(found.precision)], [named.recall, percent(found.recall)], ["F1", number(found.f1)]];
     if (anomaly) boxes.push(["missed", t.wanted - found.right]);
     if (anomaly && t.days) boxes.push(["alerts a day", (found.given / t.days).toFixed(1)]);
     figures.replaceChildren(...boxes.map(([name, value]) => el("div", {}, el("b", {}, String(value)), el("span", {}, name))));
     picture.replaceChildren(chart(series, { x: [0, 1], y: [0, 1], xLabel: "threshold", yLabel: "", mark: threshold, label: "precision, recall and F1 by threshold" }));
   };
-  slider.addEventListener("input", update);
+  slider.addEventListener("input", () => { threshold = Number(slider.value); update(); });
   const left = el("div", {}, el("label", { for: "threshold" }, "threshold ", shown), slider, figures,
     el("p", { class: "small soft" }, anomaly ? `The model serves with ${number(t.current)}, chosen on the eval split.` : "The model answers always; a caller may ignore what is below."));
   section("threshold-explorer", "Threshold", anomaly ? "What an alert threshold would have meant on the test events." : "What it would mean to trust only answers from a score upwards.", el("div", { class: "explorer" }, left, picture));
