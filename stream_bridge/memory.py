@@ -7,19 +7,32 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from stream_bridge.records import RawLine, Written
 from stream_bridge.state import Position
 from stream_bridge.timestamps import now
 
-SENT: defaultdict[str, list[tuple[bytes, int]]] = defaultdict(list)
+
+class Sent(NamedTuple):
+    """What arrived: the bytes, when (microseconds since the epoch), and what a broker adds."""
+
+    data: bytes
+    arrived: int
+    key: str | None
+    attributes: Mapping[str, str]
+
+
+SENT: defaultdict[str, list[Sent]] = defaultdict(list)
 TAKEN: defaultdict[str, list[bytes]] = defaultdict(list)
 
 
-def send(address: str, line: bytes) -> None:
+def send(
+    address: str, line: bytes, key: str | None = None, attributes: Mapping[str, str] | None = None
+) -> None:
     """A line arrives now."""
-    SENT[address].append((line, now()))
+    SENT[address].append(Sent(line, now(), key, attributes or {}))
 
 
 class MemoryReader:
@@ -40,15 +53,17 @@ class MemoryReader:
     def read(self, limit: int, wait_seconds: float) -> list[RawLine]:
         """Up to ``limit`` lines; never waits."""
         raws = []
-        for data, arrived in SENT[self._address][self._at : self._at + limit]:
+        for sent in SENT[self._address][self._at : self._at + limit]:
             raws.append(
                 RawLine(
-                    data[: self._max],
+                    sent.data[: self._max],
                     self._name,
                     f"{self._name}:{self._at}",
                     time.monotonic(),
-                    arrived,
-                    truncated=len(data) > self._max,
+                    sent.arrived,
+                    len(sent.data) > self._max,
+                    sent.key,
+                    sent.attributes,
                 )
             )
             self._at += 1
@@ -57,7 +72,7 @@ class MemoryReader:
 
     def backlog_bytes(self) -> int:
         """Bytes that were sent and not read."""
-        return sum(len(data) for data, _ in SENT[self._address][self._at :])
+        return sum(len(sent.data) for sent in SENT[self._address][self._at :])
 
     def committed(self, position: Position) -> None:
         """Nothing is freed: a test may read it again."""

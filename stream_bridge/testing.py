@@ -154,14 +154,25 @@ class BridgeTest:
         self.server.stop()
         self._folder.cleanup()
 
-    def send(self, *lines: str | bytes | Mapping[str, Any]) -> None:
-        """Lines arrive (a mapping as a line of JSON), at the time the clock says."""
+    def send(
+        self,
+        *lines: str | bytes | Mapping[str, Any],
+        key: str | None = None,
+        attributes: Mapping[str, str] | None = None,
+    ) -> None:
+        """Lines arrive, at the time the clock says.
+
+        Args:
+          lines: a mapping is a line of JSON.
+          key: what a broker gives as their key.
+          attributes: what a broker carries beside them (headers, ``topic`` of MQTT).
+        """
         for line in lines:
             if isinstance(line, Mapping):
                 data = orjson.dumps(line)
             else:
                 data = line.encode() if isinstance(line, str) else line
-            memory.send(self._source.address, data)
+            memory.send(self._source.address, data, key, attributes)
 
     def run(self) -> Run:
         """Runs the bridge over what was sent since the last run."""

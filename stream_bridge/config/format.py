@@ -13,6 +13,10 @@ from stream_bridge.parsing.own import own_parser
 from stream_bridge.template import compile_template, template_fields
 from stream_bridge.timestamps import time_reader
 
+# Fields that begin so are what the broker carried beside the line: `broker.key`, `broker.source`,
+# `broker.attributes.NAME`.
+BROKER = "broker."
+
 
 class TimeConfig(Frozen):
     """Where the event time stands.
@@ -111,11 +115,16 @@ class FormatConfig(Frozen):
             self._columns_are_there()
         return self
 
-    def _columns_are_there(self) -> None:
+    @property
+    def named_fields(self) -> list[str]:
+        """All fields that text, id, key, time and attributes name."""
         named = [*template_fields(self.text or ""), *self.attributes]
         named += [each for each in (self.id, self.key, self.time and self.time.field) if each]
-        for name in named:
-            if name not in self.columns:
+        return named
+
+    def _columns_are_there(self) -> None:
+        for name in self.named_fields:
+            if name not in self.columns and not name.startswith(BROKER):
                 raise ValueError(
                     f"there is no column {name!r}; there are {', '.join(self.columns)}"
                 )

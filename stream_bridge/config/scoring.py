@@ -115,8 +115,8 @@ class FailureConfig(Frozen):
     """What happens when something does not work.
 
     Attributes:
-      attempts: failures in a row of one call before asking, with a text that worked, whether it
-        is the server or the event.
+      attempts: failures in a row of one call, a text that worked before being answered between
+        them, until it is the event's fault and no longer the server's.
       backoff_seconds: first wait between attempts; doubles up to ``max_backoff_seconds``.
       max_backoff_seconds: longest wait between attempts.
       max_wait_seconds: how long to wait for a server or sink that is away before giving up

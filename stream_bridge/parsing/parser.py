@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from stream_bridge.config.format import FormatConfig, LimitsConfig
+from stream_bridge.config.format import BROKER, FormatConfig, LimitsConfig
 from stream_bridge.errors import ParseError
 from stream_bridge.parsing.fields import (
     FieldReader,
@@ -37,6 +37,7 @@ class Parser:
         self._key = field_getter(form.key) if form.key else None
         self._attributes = [(path, field_getter(path)) for path in form.attributes]
         self._time = _time_of(form)
+        self._wants_broker = any(name.startswith(BROKER) for name in form.named_fields)
 
     def __call__(self, raw: RawLine) -> Event | DeadLetter | Skipped:
         """The event of a line, or what else the line is."""
@@ -62,6 +63,8 @@ class Parser:
         fields = self._fields(line)
         if fields is None:
             return Skipped(raw, "no event")
+        if self._wants_broker:
+            fields = {**fields, **_of_broker(raw)}
         try:
             text = self._text(fields)
             event_id = as_text(self._id(fields)) if self._id else raw.position
@@ -101,6 +104,15 @@ class Parser:
                 # Attributes only travel along: one that is not there is no reason to lose the rest.
                 kept[path] = None
         return kept
+
+
+def _of_broker(raw: RawLine) -> dict[str, Any]:
+    """What came beside the bytes, as fields; a key that is not there is no field."""
+    found: dict[str, Any] = {f"{BROKER}attributes.{k}": v for k, v in raw.attributes.items()}
+    found[f"{BROKER}source"] = raw.source
+    if raw.key is not None:
+        found[f"{BROKER}key"] = raw.key
+    return found
 
 
 def _micros(seconds: float | None) -> int | None:

@@ -203,6 +203,22 @@ def test_csv_lines_become_text_by_a_template():
     assert parse(b'1,"2,3', **form).code == "NO_MATCH"
 
 
+def test_what_the_broker_carried_beside_a_line_can_be_named():
+    raw = RawLine(b"81.5", "mqtt:b", "in:7", 1.0, 123, False, "k", {"site.id": "7", "at": "1700"})
+    form = {
+        "text": "{broker.attributes.site.id} {broker.key} of {broker.source} reads {line}",
+        "id": "broker.key",
+        "key": "broker.attributes.site.id",
+        "time": {"field": "broker.attributes.at", "format": "unix"},
+    }
+    found = Parser(FormatConfig(**form), LimitsConfig())(raw)
+    assert (found.text, found.id, found.key) == ("7 k of mqtt:b reads 81.5", "k", "7")
+    assert found.time == 1_700_000_000
+    without = Parser(FormatConfig(**form), LimitsConfig())(raw._replace(key=None))
+    assert (without.code, "broker.key" in without.message) == ("MISSING_FIELD", True)
+    assert FormatConfig(kind="csv", columns=["a"], text="{broker.key} {a}")
+
+
 def test_a_parser_of_ones_own(tmp_path, monkeypatch):
     (tmp_path / "my_events.py").write_text(
         "def parse(text):\n"

@@ -57,6 +57,22 @@ def test_the_clock_is_turned_by_hand():
         assert [each["code"] for each in bridge.run()["dead_letters"]] == ["LATE"]
 
 
+def test_what_a_broker_carries_reaches_text_rules_and_outputs():
+    changes = [
+        'format={text: "{broker.attributes.topic}: {line}"}',
+        "rules=[{name: lab, when: \"attributes.topic == 'lab'\", do: drop}]",
+    ]
+    with BridgeTest(CONFIG, model, overrides=changes) as bridge:
+        bridge.send("disk full", key="db-1", attributes={"topic": "site"})
+        bridge.send("disk full", attributes={"topic": "lab"})
+        bridge.send("no topic")
+        run = bridge.run()
+    assert run.account.startswith("read 3 = predicted 1 + dead 1 + rules-dropped 1")
+    (alert,) = run["alerts"]
+    assert (alert["text"], alert["key"]) == ("site: disk full", "db-1")
+    assert alert["attributes"] == {"topic": "site"}
+
+
 def test_thresholds_of_a_card_and_failures_of_the_server():
     card = {"thresholds": {"alert": 0.95}, "labels": ["normal", "anomaly"], "task": "anomaly"}
     with BridgeTest(CONFIG, model, card=card, overrides=["alert.threshold=card"]) as bridge:
