@@ -41,7 +41,7 @@ class ShadowAnswer(NamedTuple):
         row: dict[str, Any],
         alert: bool,
         score: str,
-        is_alert: Callable[[int, dict[str, Any]], bool],
+        is_alert: Callable[[str, int, dict[str, Any]], bool],
     ) -> ShadowSaid:
         """Compares it with what the first model said.
 
@@ -49,10 +49,10 @@ class ShadowAnswer(NamedTuple):
           row: the first model's row.
           alert: whether that is an alert.
           score: name of the output that is the score.
-          is_alert: whether a version's row is an alert.
+          is_alert: whether the row of a model's version is an alert.
         """
         label, value = self.row.get("label"), self.row.get(score)
-        other = is_alert(self.version, self.row)
+        other = is_alert(self.model, self.version, self.row)
         return ShadowSaid(
             model=self.model,
             version=self.version,

@@ -21,30 +21,31 @@ class AlertRule:
 
     Args:
       config: threshold, budget, and which outputs they look at.
-      card_threshold: the alert threshold of a version's card, or None where it has none.
+      card_threshold: the alert threshold of the card of a model's version, or None where it has
+        none.
     """
 
     def __init__(
         self,
         config: AlertConfig,
-        card_threshold: Callable[[int], float | None] = lambda version: None,
+        card_threshold: Callable[[str, int], float | None] = lambda model, version: None,
     ):
         self._config = config
         self._card_threshold = card_threshold
         self._budget = Budget(config.budget_share, config.budget_events)
 
-    def __call__(self, version: int, row: dict[str, Any]) -> bool:
+    def __call__(self, model: str, version: int, row: dict[str, Any]) -> bool:
         """Whether it is an alert; the score counts in the budget."""
-        over = self.over(version, row)
+        over = self.over(model, version, row)
         if self._config.budget_share is None:
             return over
         return self._budget.allows(row.get(self._config.score)) and over
 
-    def over(self, version: int, row: dict[str, Any]) -> bool:
+    def over(self, model: str, version: int, row: dict[str, Any]) -> bool:
         """Whether the threshold, or the label, makes it an alert; no budget asked."""
         threshold = self._config.threshold
         if threshold == "card":
-            threshold = self._card_threshold(version)
+            threshold = self._card_threshold(model, version)
         if threshold is None:
             # A budget needs no threshold, and models without the label have none.
             if self._config.budget_share is not None and "label" not in row:

@@ -38,7 +38,7 @@ class Judge:
         """The prediction of one answer."""
         event, row, shadow = answered.event, answered.row, answered.shadow
         said: ShadowSaid | None = None
-        alert = self._alert(answered.version, row)
+        alert = self._alert(answered.model, answered.version, row)
         review: tuple[str, ...] = ()
         if self._uncertain is not None:
             value = row.get(self._score)

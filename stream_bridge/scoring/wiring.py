@@ -52,12 +52,21 @@ class Scoring:
         first = self._lane(self.server)
         self.cache = first.cache
         judge = Judge(
-            AlertRule(config.alert, self.server.alert_threshold),
+            AlertRule(config.alert, self._alert_threshold),
             config.alert,
             config.review,
             self.rules,
         )
         self.in_flight = InFlight(first, config.batching, judge, self.shadow, second)
+
+    def _alert_threshold(self, model: str, version: int) -> float | None:
+        """Of the model's own card, whichever of the two servers has it."""
+        for server in (self.server, self._second_server):
+            if server is not None and server.config.model == model:
+                threshold = server.alert_threshold(version)
+                if threshold is not None:
+                    return threshold
+        return None
 
     def _lane(self, server: ModelServer, *, second: bool = False) -> Lane:
         config = self._config

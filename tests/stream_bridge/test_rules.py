@@ -25,7 +25,7 @@ def event(text, key=None, seconds=0.0, **attributes):
     return Event(f"{text}@{seconds}", round(seconds * SECOND), text, key, "in", attributes, raw)
 
 
-def judge(*rules, alert=None, uncertain=None, card=lambda version: None, failures=None):
+def judge(*rules, alert=None, uncertain=None, card=lambda model, version: None, failures=None):
     alert = AlertConfig(**(alert or {}))
     made = Rules([RuleConfig(**rule) for rule in rules], "score", failures or Failures())
     return Judge(AlertRule(alert, card), alert, ReviewConfig(uncertain=uncertain), made)
@@ -94,7 +94,7 @@ def test_a_rule_that_fails_costs_no_event_and_is_counted():
 
 def test_the_threshold_of_each_versions_card():
     thresholds = {1: 0.5, 2: 0.8}
-    it = judge(alert={"threshold": "card"}, card=thresholds.get)
+    it = judge(alert={"threshold": "card"}, card=lambda model, version: thresholds.get(version))
     assert it(answer(event("a"), 0.6, version=1)).alert
     assert not it(answer(event("a"), 0.6, version=2)).alert
     # A version without a card: its label decides.
@@ -104,18 +104,20 @@ def test_the_threshold_of_each_versions_card():
 @given(st.lists(st.floats(0, 1), min_size=400, max_size=400), st.sampled_from([0.01, 0.05, 0.2]))
 def test_a_budget_is_kept(scores, share):
     rule = AlertRule(AlertConfig(threshold=0.0, budget_share=share, budget_events=200))
-    alerts = [rule(1, {"score": score}) for score in scores]
+    alerts = [rule("m", 1, {"score": score}) for score in scores]
     # Equal scores never all pass, and of any order no more than what a sorted stream gives.
     assert all(alerts[: max(100, round(1 / share)) - 1])
     constant = AlertRule(AlertConfig(threshold=0.0, budget_share=share, budget_events=200))
-    assert not any([constant(1, {"score": 0.5}) for _ in range(400)][max(101, round(1 / share)) :])
+    assert not any(
+        [constant("m", 1, {"score": 0.5}) for _ in range(400)][max(101, round(1 / share)) :]
+    )
 
 
 def test_a_budget_alerts_the_highest_scores():
     rule = AlertRule(AlertConfig(threshold=0.0, budget_share=0.1, budget_events=500))
     scores = [(i * 37 % 101) / 101 for i in range(2000)]
-    alerts = [score for score in scores[500:] if rule(1, {"score": score})]
-    later = [score for score in scores[1000:] if rule(1, {"score": score})]
+    alerts = [score for score in scores[500:] if rule("m", 1, {"score": score})]
+    later = [score for score in scores[1000:] if rule("m", 1, {"score": score})]
     assert min(later) > 0.85
     assert 0.05 < len(later) / 1000 < 0.12
     assert alerts

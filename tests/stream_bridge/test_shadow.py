@@ -61,6 +61,26 @@ def test_a_shadow_that_fails_or_hangs_never_holds_the_stream(bridge, tmp_path, s
     assert shadow["left_out"] > 0
 
 
+@pytest.mark.parametrize("mode", ["copy", "split"])
+def test_each_model_has_the_threshold_of_its_own_card(bridge, tmp_path, server, mode):
+    server.add("n", lambda inputs: {"label": [b"normal"], "score": [0.5]}, outputs=OUTPUTS)
+    for model, threshold in (("m", 0.05), ("n", 0.7)):
+        card = b'{"thresholds": {"alert": %f}}' % threshold
+        server.add(
+            model, lambda inputs, card=card: {"card": [card]}, signature="model_card", inputs={},
+            outputs={"card": "string[1]"},
+        )  # fmt: skip
+    it = run(
+        bridge, tmp_path, ["a fine day"], alert={"threshold": "card"},
+        shadow={"model": "n", "mode": mode},
+    )  # fmt: skip
+    (found,) = it.predictions
+    # 0.5 is over the threshold of the first model, and not over that of the second.
+    second = found if mode == "split" else found["shadow"]
+    assert (second["model"], second["alert"]) == ("n", False)
+    assert found["alert"] is (mode == "copy")
+
+
 def test_a_split_is_stable_by_key_and_its_share_is_answered_by_the_second(bridge, tmp_path, server):
     server.add("n", strict, version=7, outputs=OUTPUTS)
     hosts = [f"host-{i % 40}" for i in range(400)]
