@@ -21,7 +21,7 @@ Handler = Callable[[Any, int | None], Any]
 # Service, method, and what answers it.
 MethodHandler = tuple[str, str, grpc.RpcMethodHandler]
 
-MAX_MESSAGE_CHARACTERS = 1024
+MAX_MESSAGE_BYTES = 1024
 # A call that waits, for its turn or in a batch, holds a thread; threads that wait cost little.
 MIN_THREADS = 256
 # Calls beyond this many are refused at once instead of piling up.
@@ -91,10 +91,14 @@ def timeout_ms(context: grpc.ServicerContext) -> int | None:
 
 
 def shorten(message: str) -> str:
-    """Error texts longer than 1024 characters are cut, as TF Serving does."""
-    if len(message) <= MAX_MESSAGE_CHARACTERS:
+    """Error texts longer than 1024 bytes are cut, as TF Serving does.
+
+    gRPC writes a byte beyond ASCII as three, and clients refuse headers of more than 8 KiB.
+    """
+    data = message.encode("utf-8", "replace")
+    if len(data) <= MAX_MESSAGE_BYTES:
         return message
-    return message[:MAX_MESSAGE_CHARACTERS] + "...TRUNCATED"
+    return data[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore") + "...TRUNCATED"
 
 
 class GrpcServer:

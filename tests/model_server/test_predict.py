@@ -135,13 +135,14 @@ def test_refused_in_the_words_of_tf_serving(half, api, refused, build, code, mes
         half.call(PREDICT, build(api))
 
 
-def test_a_long_message_is_cut(half, api):
+@pytest.mark.parametrize("letter", ["z", "é"])
+def test_a_long_message_is_cut_by_its_bytes(half, api, letter):
     with pytest.raises(grpc.RpcError) as error:
-        half.call(PREDICT, api.predict("half", X, only=["z" * 2000]))
+        half.call(PREDICT, api.predict("half", X, only=[letter * 2000]))
     details = error.value.details()
-    assert details.startswith("output tensor alias not found in signature: zzz")
-    assert details.endswith("z...TRUNCATED")
-    assert len(details) == 1024 + len("...TRUNCATED")
+    assert details.startswith(f"output tensor alias not found in signature: {letter * 3}")
+    assert details.endswith(f"{letter}...TRUNCATED")
+    assert len(details.encode()) == 1024 + len("...TRUNCATED")
 
 
 def _bomb(**fields):
