@@ -59,10 +59,11 @@ class ModelConfig:
         """Refuse what cannot be polled.
 
         Raises:
-            InvalidArgumentError: the path is relative, or a URI this server has no file system for.
+            InvalidArgumentError: the path is relative, a URI this server has no file system for, or
+                no path at all.
         """
         text = str(self.base_path)
-        if not text.startswith("/"):
+        if not text.startswith("/") or "\0" in text:
             raise InvalidArgumentError(
                 f"Expected model {self.name} to have an absolute path or URI; "
                 f"got base_path()={text}"

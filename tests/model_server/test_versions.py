@@ -137,9 +137,10 @@ def test_policies(tmp_path, caplog, policy, wanted):
     assert ("Version 5 of servable m, which was requested" in caplog.text) == (wanted == {1})
 
 
-def test_a_path_must_be_absolute():
+@pytest.mark.parametrize("path", ["models/m", "gs://models/m", "/models/\0m", ""])
+def test_a_path_must_be_absolute(path):
     with pytest.raises(InvalidArgumentError, match="Expected model m to have an absolute path"):
-        ModelConfig("m", "models/m")
+        ModelConfig("m", path)
 
 
 def test_the_highest_is_loaded_first_and_the_old_goes_when_the_new_serves(world):
