@@ -2,12 +2,15 @@
 
 import json
 import signal
+import socket
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
 from examples.services.kafka import Kafka
-from examples.services.process import ROOT, install, until
+from examples.services.mosquitto import Mosquitto
+from examples.services.process import ROOT, free_port, install, until
+from stream_bridge.state import instance_name
 from tests.stream_bridge.conftest import json_lines
 from tests.stream_bridge.flink import JOB_SERVER, FlinkCluster
 
@@ -148,3 +151,48 @@ def test_a_killed_task_manager_costs_no_event_and_no_window(bridge, broker, tmp_
         ("h0", "03", 10, 2),
         ("h1", "03", 10, 0),
     }
+
+
+def test_pushed_messages_are_scored_and_kept_over_a_kill(bridge, engine, tmp_path):
+    """MQTT and syslog have no position of their own: the spool's has to go with the engine's."""
+    with Mosquitto(tmp_path / "mosquitto") as mosquitto:
+        address = {"address": mosquitto.url, "topics": ["alarms/#"]}
+        given = {"engine": engine, **ENGINES[engine], "source": address}
+        killed = bridge(**given).spawn()
+        running(killed, lambda: mosquitto.subscribed(instance_name(tmp_path / "state")))
+        mosquitto.send([("alarms/x", f"line {i}") for i in range(300)])
+        running(killed, lambda: len(killed.predictions) > 100)
+        killed.kill()
+        mosquitto.send([("alarms/x", f"line {i}") for i in range(300, 400)])
+        rest = bridge(**given).spawn()
+        running(rest, lambda: len({p["text"] for p in rest.predictions}) == 400)
+        code, _, err = rest.kill(signal.SIGTERM)
+    assert code == 0, err
+    assert len({p["event_id"] for p in rest.predictions}) == 400
+    assert {p["attributes"]["topic"] for p in rest.predictions} == {"alarms/x"}
+
+    port = free_port()
+    it = bridge(
+        state_dir=str(tmp_path / "syslog"),
+        engine=engine,
+        **ENGINES[engine],
+        source={"address": f"syslog://127.0.0.1:{port}"},
+        format={"kind": "syslog", "key": "host"},
+        sinks={"predictions": {"address": f"jsonl:{tmp_path}/syslog.jsonl", "take": "predictions"}},
+    ).spawn()
+    with until(lambda: connected(port), 60) as sender:
+        for number in range(200):
+            sender.sendall(f"<165>1 - h{number % 2} app - - - bad {number}\n".encode())
+    found = running(it, lambda: len(f := json_lines(tmp_path / "syslog.jsonl")) == 200 and f)
+    assert {p["key"] for p in found} == {"h0", "h1"}
+    assert all(p["alert"] for p in found)
+    code, out, err = it.kill(signal.SIGTERM)
+    assert code == 0, err
+    assert out.startswith("read 200 = predicted 200 + dead 0")
+
+
+def connected(port):
+    try:
+        return socket.create_connection(("127.0.0.1", port))
+    except ConnectionRefusedError:
+        return None
