@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from stream_bridge.records import DeadLetter, Dropped, Outcome, Prediction
 
@@ -160,15 +161,19 @@ class Metrics:
     def written(self, outcomes: Sequence[Outcome]) -> None:
         """Outcomes are durable; their latency ends here."""
         written = time.monotonic()
+        predictions = [outcome for outcome in outcomes if isinstance(outcome, Prediction)]
+        if not predictions:
+            return
+        latencies = [written - each.event.raw.read_at for each in predictions]
+        ordered = sorted(latencies)
+        ends = [bisect_right(ordered, bound) for bound in BUCKETS]
         with self._lock:
-            for outcome in outcomes:
-                if isinstance(outcome, Prediction):
-                    latency = written - outcome.event.raw.read_at
-                    self._latencies.append(latency)
-                    self._scored.append(outcome.latency_ms / 1000)
-                    self._buckets[bisect_left(BUCKETS, latency)] += 1
-                    self._latency_sum += latency
-                    self._last_version = outcome.version
+            self._latencies += latencies
+            self._scored += [each.latency_ms / 1000 for each in predictions]
+            for bucket, (start, end) in enumerate(pairwise([0, *ends, len(ordered)])):
+                self._buckets[bucket] += end - start
+            self._latency_sum += sum(latencies)
+            self._last_version = predictions[-1].version
 
     def committed(self, lines: int, counts: Counts) -> None:
         """A bundle's position is durable: its lines and results count from now on."""

@@ -47,8 +47,11 @@ class Opened(Protocol):
     def noting_failure(self) -> AbstractContextManager[None]:
         """Remembers what a step raises: Beam passes on only its text."""
 
-    def write(self, outcomes: list[Outcome]) -> Counts:
-        """Writes outcomes; returns, with what they are, when they are durable."""
+    def write(self, outcomes: list[Outcome], texts: list[bytes | None]) -> Counts:
+        """Writes outcomes and their JSON (None: not written, only counted).
+
+        Returns, with what they are, when they are durable.
+        """
 
     def write_windows(self, summaries: list[WindowSummary]) -> None:
         """Writes summaries of windows; returns when they are durable."""
@@ -130,9 +133,9 @@ class OnWorker:
         """Nothing to note: the engine itself tries the bundle again, and shows the traceback."""
         yield
 
-    def write(self, outcomes: Sequence[Outcome]) -> Counts:
+    def write(self, outcomes: Sequence[Outcome], texts: Sequence[bytes | None]) -> Counts:
         """Writes outcomes; returns, with what they are, when they are durable."""
-        self._sinks.write(outcomes)
+        self._sinks.write(outcomes, texts)
         return count(outcomes)
 
     def write_windows(self, summaries: Sequence[WindowSummary]) -> None:

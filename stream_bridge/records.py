@@ -6,7 +6,8 @@
        │                 ├─────────────> Dropped          schema in docs/events.md
        └──────────────── DeadLetter <──────┘
 
-All are frozen. Times are microseconds since the epoch (int) in memory and ISO 8601 in UTC in JSON.
+All are immutable; those that every event makes are named tuples, which cost a fifth of a frozen
+dataclass. Times are microseconds since the epoch (int) in memory and ISO 8601 in UTC in JSON.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -29,8 +30,10 @@ def _json(fields: dict[str, Any]) -> bytes:
         return orjson.dumps(fields, option=orjson.OPT_NON_STR_KEYS)
 
 
-@dataclass(frozen=True, slots=True)
-class RawLine:
+_NO_ATTRIBUTES: Mapping[str, str] = {}
+
+
+class RawLine(NamedTuple):
     """One line as the source gave it.
 
     Attributes:
@@ -52,11 +55,10 @@ class RawLine:
     arrived: int
     truncated: bool = False
     key: str | None = None
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    attributes: Mapping[str, str] = _NO_ATTRIBUTES
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """A parsed event: what the model sees (``text``) and what travels with it.
 
     Attributes:
@@ -121,8 +123,7 @@ class ShadowSaid:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """What a model said about one event.
 
     Attributes:
@@ -294,6 +295,11 @@ class WindowSummary:
 
 Outcome = Prediction | DeadLetter | Skipped | Dropped
 Written = Prediction | DeadLetter | WindowSummary
+
+
+def text_of(outcome: Outcome) -> bytes | None:
+    """One line of JSON, without the line ending; None for what is only counted."""
+    return outcome.to_json() if isinstance(outcome, Prediction | DeadLetter) else None
 
 
 def key_of(outcome: Written) -> str | None:

@@ -10,7 +10,6 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from stream_bridge.config.rules import RuleConfig
@@ -85,7 +84,7 @@ class Rules:
                     changes["alert"] = config.set.alert
                 if config.set.label is not None:
                     changes["outputs"] = {**prediction.outputs, "label": config.set.label}
-            prediction = replace(prediction, **changes)
+            prediction = prediction._replace(**changes)
         return prediction
 
     def _holds(self, config: RuleConfig, holds: Expression, value: Any, event_id: str) -> bool:

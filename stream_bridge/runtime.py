@@ -159,10 +159,10 @@ class Runtime:
             return {}
         return self._state.position(self.config.source.address)
 
-    def write(self, outcomes: list[Outcome]) -> Counts:
+    def write(self, outcomes: list[Outcome], texts: list[bytes | None]) -> Counts:
         """Writes a bundle's outcomes; returns, with what they are, when they are durable."""
         with self.noting_failure():
-            self.sinks.write(outcomes, self._source)
+            self.sinks.write(outcomes, texts, self._source)
         self.metrics.written(outcomes)
         if self.scoring.shadow is not None:
             self.scoring.shadow.count([each for each in outcomes if isinstance(each, Prediction)])

@@ -16,7 +16,7 @@ from apache_beam.utils.windowed_value import WindowedValue
 from stream_bridge.chunks import Chunk
 from stream_bridge.counters import NAMESPACE, OutcomeCounters
 from stream_bridge.parsing.parser import Parser
-from stream_bridge.records import Dropped, Event, Prediction
+from stream_bridge.records import Dropped, Event, Prediction, text_of
 from stream_bridge.runtime import Runtime
 
 
@@ -79,13 +79,10 @@ class ScoreEvents(Step):
     def process(self, outcomes, timestamp=beam.DoFn.TimestampParam, window=beam.DoFn.WindowParam):
         """Emits what is scored so far; blocks while enough calls are in flight."""
         self._at = timestamp, (window,)
-        found = []
+        events = [outcome for outcome in outcomes if isinstance(outcome, Event)]
+        found = [outcome for outcome in outcomes if not isinstance(outcome, Event)]
         with self._opened.noting_failure():
-            for outcome in outcomes:
-                if isinstance(outcome, Event):
-                    found += self._in_flight.add(outcome)
-                else:
-                    found.append(outcome)
+            found += self._in_flight.add(events)
         if found:
             yield found
 
@@ -126,17 +123,19 @@ class WriteOutcomes(Step):
 
     def start_bundle(self):
         """Drops what a failed bundle left; it comes again."""
-        self._outcomes = []
+        self._outcomes, self._texts = [], []
 
     def process(self, outcomes):
-        """Collects; the sinks are written once per bundle."""
+        """Collects, with the JSON: calls are open meanwhile. Sinks are written once per bundle."""
+        with self._opened.noting_failure():
+            self._texts += [text_of(outcome) for outcome in outcomes]
         self._outcomes += outcomes
 
     def finish_bundle(self):
         """Writes, and waits until it is on disk."""
-        counts = self._opened.write(self._outcomes)
+        counts = self._opened.write(self._outcomes, self._texts)
         self._counters.note(self._outcomes, counts)
-        self._outcomes = []
+        self._outcomes, self._texts = [], []
 
 
 class WriteWindows(Step):

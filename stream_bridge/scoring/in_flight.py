@@ -152,20 +152,23 @@ class InFlight:
         self._events: list[Event] = []
         self._groups: deque[_Group] = deque()
 
-    def add(self, event: Event) -> Scored:
-        """Takes an event; returns what is scored."""
-        self._events.append(event)
-        if len(self._events) < self._config.sort_events:
-            return []
-        self._send()
+    def add(self, events: Sequence[Event]) -> Scored:
+        """Takes events; returns what is scored."""
+        self._events += events
+        most = self._config.sort_events
         scored: Scored = []
-        while self._groups and (len(self._groups) > 1 or self._groups[0].ready()):
-            scored += self._groups.popleft().outcomes(self._judge)
+        while len(self._events) >= most:
+            events, self._events = self._events[:most], self._events[most:]
+            self._send(events)
+            while self._groups and (len(self._groups) > 1 or self._groups[0].ready()):
+                scored += self._groups.popleft().outcomes(self._judge)
         return scored
 
     def flush(self) -> Scored:
         """Waits for everything that was added."""
-        self._send()
+        if self._events:
+            events, self._events = self._events, []
+            self._send(events)
         scored: Scored = []
         while self._groups:
             scored += self._groups.popleft().outcomes(self._judge)
@@ -180,25 +183,15 @@ class InFlight:
         """Ends the threads; waits for open calls."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _send(self) -> None:
-        if not self._events:
-            return
-        self._groups.append(
-            _Group(
-                self._pool,
-                self._config,
-                self._events,
-                self._shares(),
-                self._shadow,
-            )
-        )
-        self._events = []
+    def _send(self, events: Sequence[Event]) -> None:
+        shares = self._shares(events)
+        self._groups.append(_Group(self._pool, self._config, events, shares, self._shadow))
 
-    def _shares(self) -> list[tuple[Lane, Sequence[int]]]:
-        everything = range(len(self._events))
+    def _shares(self, events: Sequence[Event]) -> list[tuple[Lane, Sequence[int]]]:
+        everything = range(len(events))
         if self._second is None or self._shadow is None:
             return [(self._lane, everything)]
-        takes = [self._shadow.takes(event) for event in self._events]
+        takes = [self._shadow.takes(event) for event in events]
         return [
             (self._lane, [i for i in everything if not takes[i]]),
             (self._second, [i for i in everything if takes[i]]),

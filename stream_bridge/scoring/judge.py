@@ -6,7 +6,6 @@ For one thread, in event order: suppression and the alert budget remember what c
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import replace
 
 from stream_bridge.config.scoring import AlertConfig, ReviewConfig
 from stream_bridge.records import Prediction, ShadowSaid
@@ -61,7 +60,7 @@ class Judge:
         )
         prediction = self._rules.applied(prediction)
         if prediction.alert and self._quiet is not None and self._quiet.repeats(prediction):
-            prediction = replace(prediction, suppressed=True)
+            prediction = prediction._replace(suppressed=True)
         return prediction
 
 

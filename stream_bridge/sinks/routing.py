@@ -22,7 +22,6 @@ from stream_bridge.sinks.writer import Writer, open_writer
 if TYPE_CHECKING:
     from stream_bridge.sinks.kafka import SourceTransaction
 
-_WRITTEN = (Prediction, DeadLetter, WindowSummary)
 _TAKES: dict[str, Callable[[Any], bool]] = {
     "predictions": lambda outcome: isinstance(outcome, Prediction),
     "alerts": lambda outcome: (
@@ -116,20 +115,22 @@ class Sinks:
             self.close()
             raise
 
-    def write(self, outcomes: Sequence[Any], source: Any = None) -> None:
+    def write(
+        self, outcomes: Sequence[Any], texts: Sequence[bytes | None], source: Any = None
+    ) -> None:
         """Returns when every outcome is durable in every sink that takes it.
 
-        Waits for a sink that cannot write. Raises WaitedTooLong or Abandoned; a sink may then
-        already hold some, which come again with the same event id.
+        Each stands beside its JSON; what has none goes to no sink. Waits for a sink that cannot
+        write. Raises WaitedTooLong or Abandoned; a sink may then already hold some, which come
+        again with the same event id.
         """
-        # One text per outcome, however many sinks take it.
-        texts = {id(each): each.to_json() for each in outcomes if isinstance(each, _WRITTEN)}
-        self._write(self._sinks, outcomes, texts)
+        text_by_id = dict(zip(map(id, outcomes), texts, strict=True))
+        self._write(self._sinks, outcomes, text_by_id)
         if self._together is not None and outcomes:
             batches = {}
             for topic, route in self._topics:
                 taken = route.taken(outcomes)
-                batches[topic] = (taken, [texts[id(each)] for each in taken])
+                batches[topic] = (taken, [text_by_id[id(each)] for each in taken])
             error = self._try_together(batches, source)
             if error is not None:
                 self._patience.wait_until(lambda: self._try_together(batches, source), str(error))
@@ -143,17 +144,18 @@ class Sinks:
 
     def write_windows(self, summaries: Sequence[WindowSummary]) -> None:
         """The same for windows. Their sinks take nothing else: the two may be written at once."""
-        self._write(self._windows, summaries, {id(each): each.to_json() for each in summaries})
+        texts = {id(each): each.to_json() for each in summaries}
+        self._write(self._windows, summaries, texts)
 
     def _write(
         self,
         sinks: Sequence[tuple[Route, Writer]],
         outcomes: Sequence[Any],
-        texts: Mapping[int, bytes],
+        text_by_id: Mapping[int, bytes | None],
     ) -> None:
         for route, writer in sinks:
             taken = route.taken(outcomes)
-            lines = [texts[id(each)] for each in taken]
+            lines = [text_by_id[id(each)] for each in taken]
             error = _try(writer, taken, lines)
             if error is not None:
                 self._patience.wait_until(

@@ -1,11 +1,14 @@
 """Lines to events."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from stream_bridge.config.format import FormatConfig, LimitsConfig
+from stream_bridge.parsing.header import compile_header
 from stream_bridge.parsing.parser import Parser
 from stream_bridge.records import DeadLetter, Event, RawLine, Skipped
 from stream_bridge.timestamps import now, time_reader, to_iso
@@ -88,6 +91,13 @@ def test_any_bytes_are_an_event_a_dead_letter_or_blank(data):
             assert b"\n" not in (
                 found.to_json() if isinstance(found, DeadLetter) else found.text.encode()
             ) or isinstance(found, Event)
+
+
+@given(st.text("a -\t", max_size=12))
+def test_a_header_takes_each_field_as_short_as_it_can(line):
+    shortest = re.fullmatch(r"(?P<A>.*?)\s+(?P<B>.*?)\s+-\s+(?P<C>.*)", line, re.DOTALL)
+    found = compile_header("<A> <B> - <C>").fullmatch(line)
+    assert (found and found.groupdict()) == (shortest and shortest.groupdict())
 
 
 @pytest.mark.parametrize(

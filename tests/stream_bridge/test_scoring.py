@@ -140,12 +140,13 @@ def test_in_flight_gives_outcomes_in_order():
         AlertRule(AlertConfig()), AlertConfig(), ReviewConfig(), Rules((), "score", Failures())
     )
     flying = InFlight(Lane(scorer(call)), config, judge)
+    texts = ["x" * (i % 7) + str(i) for i in range(50)]
     scored = []
-    for i in range(50):
-        scored += flying.add(event("x" * (i % 7) + str(i)))
+    for part in (texts[:3], texts[3:40], texts[40:]):
+        scored += flying.add([event(text) for text in part])
     scored += flying.flush()
     flying.close()
-    assert [outcome.event.id for outcome in scored] == ["x" * (i % 7) + str(i) for i in range(50)]
+    assert [outcome.event.id for outcome in scored] == texts
     assert max(seen) <= 4
 
 
