@@ -119,7 +119,7 @@ def test_a_full_disk_leaves_no_half_a_block(tmp_path):
 
 
 def test_a_part_that_cannot_be_finished_is_finished_later_in_the_same_run(tmp_path):
-    config = ParquetSink(address=f"parquet:{tmp_path}", roll_seconds=0.001)
+    config = ParquetSink(address=f"parquet:{tmp_path}", roll_bytes=1)
     writer = ParquetSinkWriter(config)
     outcomes = [prediction(f"e{i}") for i in range(50)]
     writer.write(outcomes, texts(outcomes))
