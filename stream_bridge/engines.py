@@ -29,6 +29,7 @@ from apache_beam.options.pipeline_options import FlinkRunnerOptions, PipelineOpt
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner
 from apache_beam.runners.portability.portable_runner import PipelineResult, PortableRunner
 from apache_beam.runners.runner import PipelineState
+from apache_beam.runners.worker.statesampler import StateSampler
 
 from stream_bridge.config.bridge import BridgeConfig
 from stream_bridge.counters import told_by
@@ -39,15 +40,17 @@ from stream_bridge.runtime import Runtime
 
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.2
+_SAMPLING_MS = 10
 
 
 def run_pipeline(runtime: Runtime) -> None:
     """Runs the bridge's pipeline to its end; raises what stopped it."""
     try:
-        if runtime.config.engine == "local":
-            _run_here(runtime)
-        else:
-            _run_beside(runtime)
+        with _prompt_samplers():
+            if runtime.config.engine == "local":
+                _run_here(runtime)
+            else:
+                _run_beside(runtime)
     except Exception as error:
         # Beam raises its own error with the original's text: the original says more.
         raise (runtime.failure or error) from error
@@ -147,6 +150,20 @@ def _ask_flink(options: _FlinkOptions, config: BridgeConfig) -> None:
     options.state_backend_storage_path = checkpoints.as_uri()
     options.number_of_execution_retries = config.failure.restarts
     options.execution_retry_delay = 1000
+
+
+@contextmanager
+def _prompt_samplers() -> Iterator[None]:
+    """Beam's sampler of states looks every 10 ms instead of every 200.
+
+    The end of a bundle waits for its next look, and the next lines wait for that.
+    """
+    defaults = StateSampler.__init__.__defaults__
+    StateSampler.__init__.__defaults__ = (_SAMPLING_MS,)
+    try:
+        yield
+    finally:
+        StateSampler.__init__.__defaults__ = defaults
 
 
 @contextmanager

@@ -7,7 +7,10 @@ import socket
 import time
 
 import pytest
+from apache_beam.runners.worker.statesampler import StateSampler
+from apache_beam.utils.counters import CounterFactory
 
+from stream_bridge.engines import _prompt_samplers
 from stream_bridge.errors import MismatchError, SourceError, StateError, WaitedTooLong
 
 
@@ -327,3 +330,10 @@ def test_a_pipeline_that_keeps_failing_is_given_up(bridge, tmp_path):
         wait_for(lambda: it.error)
         it.finish()
     assert it.status()["state"] == "failed"
+
+
+def test_the_next_lines_do_not_wait_for_beams_sampler():
+    before = StateSampler("a", CounterFactory()).sampling_period_ms
+    with _prompt_samplers():
+        assert StateSampler("a", CounterFactory()).sampling_period_ms == 10
+    assert StateSampler("a", CounterFactory()).sampling_period_ms == before
