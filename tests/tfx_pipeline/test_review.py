@@ -217,6 +217,9 @@ def test_the_page_renders_at_both_widths(browser, tmp_path, task):
         assert browser.ask("document.querySelectorAll('svg path').length") > 0
         # Wide tables scroll by themselves; the page does not.
         assert browser.ask("document.documentElement.scrollWidth <= window.innerWidth")
+        meaning = {"regression": "raised the value", "anomaly": "spoke for an anomaly"}
+        said = browser.ask("document.querySelector('#mistakes').innerText")
+        assert meaning.get(task, "spoke for the answer") in said
         assert browser.ask("document.body.innerText.match(/NaN|undefined|\\bnull\\b/)") is None
         picture = tmp_path / f"{width}.png"
         browser.screenshot(picture)

@@ -212,7 +212,8 @@ function mistakes() {
   const explained = R.mistakes.some((row) => row.attributions?.length);
   section("mistakes", R.task === "regression" ? "Furthest from the truth" : "Worst mistakes",
     (R.task === "regression" ? "Largest differences first." : R.task === "token" ? "Most entities missed or made up first." : "Surest and wrong first.")
-      + (!explained ? "" : R.task === "regression" ? " Red pieces of the text raised the value, blue ones lowered it." : " Red pieces of the text spoke for the answer, blue ones against it."),
+      + (!explained ? "" : R.task === "regression" ? " Red pieces of the text raised the value, blue ones lowered it."
+        : R.task === "anomaly" ? " Red pieces of the text spoke for an anomaly, blue ones against it." : " Red pieces of the text spoke for the answer, blue ones against it."),
     el("div", {}, ...R.mistakes.map(event)));
 }
 
