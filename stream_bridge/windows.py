@@ -2,8 +2,8 @@
 
 ::
 
-    Prediction ─mark late─┬─window, combine by key─> WindowSummary
-                          └─too late─> Prediction (their window is gone)
+    Prediction ─┬─in time─> window, mark late, combine by key ─> WindowSummary
+                └─too late─> Prediction (their windows are gone)
 
 A late event that is still allowed makes its window be written again, whole: a later pane replaces
 the earlier one, so a sink that upserts holds one row a window. Quantiles are approximate (rank
@@ -28,7 +28,7 @@ TOO_LATE = "too late"
 
 
 class Seen(NamedTuple):
-    """What a window keeps of one prediction."""
+    """What a window keeps of one prediction; late where that window was over when it came."""
 
     score: float | None
     alert: bool
@@ -55,22 +55,17 @@ class SummarizeWindows(beam.PTransform):
     def expand(self, predictions: Any) -> dict[str, Any]:
         """Adds the steps."""
         config = self._config
-        marked = predictions | "Mark late" >> beam.ParDo(
-            _MarkLate(config, self._score, self._watermark)
+        came = predictions | "Came in time" >> beam.ParDo(
+            _CameInTime(config, self._score, self._watermark)
         ).with_outputs(TOO_LATE, main="in time")
         summaries = (
-            marked["in time"]
-            | "Keyed" >> beam.Map(_as_is).with_output_types(tuple[str, Seen])
+            came["in time"]
             | "Window" >> _windowing(config)
+            | "Mark late" >> beam.ParDo(_MarkLate()).with_output_types(tuple[str, Seen])
             | "Combine by key" >> beam.CombinePerKey(_Summing(config.quantiles))
             | "Name the window" >> beam.ParDo(_NameWindow())
         )
-        return {"summaries": summaries, TOO_LATE: marked[TOO_LATE]}
-
-
-def _as_is(keyed: tuple[str, Seen]) -> tuple[str, Seen]:
-    # Beam takes the side output's type for the main one's, and wants pairs before it combines.
-    return keyed
+        return {"summaries": summaries, TOO_LATE: came[TOO_LATE]}
 
 
 def _windowing(config: WindowsConfig) -> beam.WindowInto:
@@ -87,7 +82,9 @@ def _windowing(config: WindowsConfig) -> beam.WindowInto:
     )
 
 
-class _MarkLate(beam.DoFn):
+class _CameInTime(beam.DoFn):
+    """Predictions to key, score, alert, and the watermark that they came behind or before."""
+
     def __init__(self, config: WindowsConfig, score: str, watermark: Callable[[], int | None]):
         self._length = round(config.length_seconds * 1_000_000)
         every = config.every_seconds
@@ -107,13 +104,19 @@ class _MarkLate(beam.DoFn):
         # The last window that holds it; of sliding ones, the earlier are over before.
         end = at - at % self._every + self._length
         watermark = self._reported
-        late = watermark is not None and end <= watermark
-        if late and end + self._lateness <= watermark:
+        if watermark is not None and end + self._lateness <= watermark:
             yield beam.pvalue.TaggedOutput(TOO_LATE, outcome)
             return
         value = outcome.outputs.get(self._score)
         score = float(value) if isinstance(value, int | float) else None
-        yield outcome.event.key or "", Seen(score, outcome.alert, late)
+        yield outcome.event.key or "", score, outcome.alert, watermark
+
+
+class _MarkLate(beam.DoFn):
+    def process(self, came, where=beam.DoFn.WindowParam):
+        key, score, alert, watermark = came
+        late = watermark is not None and where.end.micros <= watermark
+        yield key, Seen(score, alert, late)
 
 
 class _Summing(beam.CombineFn):

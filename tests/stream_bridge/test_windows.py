@@ -98,6 +98,25 @@ def test_sliding_windows_hold_an_event_several_times():
     )
 
 
+def test_an_event_is_late_in_those_of_its_windows_that_are_over():
+    stream = moved(TestStream().add_elements([at(65)]), 65).add_elements([at(35)])
+    stream = moved(stream, 300).advance_watermark_to_infinity()
+    quantiles = {"p50": 0.1}
+    run(
+        stream,
+        {
+            "length_seconds": 60, "every_seconds": 30, "quantiles": [0.5],
+            "allowed_lateness_seconds": 30,
+        },
+        [
+            ("web", 0, 1, 0, 1, 0, quantiles),
+            ("web", 30, 2, 0, 0, 0, quantiles),
+            ("web", 60, 1, 0, 0, 0, quantiles),
+        ],
+        [],
+    )  # fmt: skip
+
+
 def test_quantiles_of_many_scores():
     stream = TestStream().add_elements([at(i / 100, score=i / 5000) for i in range(5000)])
     stream = moved(stream, 300).advance_watermark_to_infinity()
