@@ -57,8 +57,10 @@ def copy(tmp_path):
 
 
 def typed(script: str, folder: Path, **environment: str) -> str:
+    # Where a command fails, the servers started before it end too: they hold the output open.
+    ended = "trap 'kill $(jobs -p) 2>/dev/null || true' EXIT\n"
     done = subprocess.run(
-        ["bash", "-e", "-m", "-o", "pipefail", "-c", script],
+        ["bash", "-e", "-m", "-o", "pipefail", "-c", ended + script],
         cwd=folder,
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
