@@ -1,13 +1,7 @@
-"""The end of every load, whatever the format: batching in front, warm-up, and memory at the close.
-
-A load has time: `leave_processors` makes its thread leave them to requests.
-"""
+"""The end of every load, whatever the format: batching in front, and warm-up."""
 
 from __future__ import annotations
 
-import ctypes
-import os
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +12,6 @@ from model_server.batching.parameters import Batching
 from model_server.metrics import Metrics
 from model_server.servable import Graph, Servable, read_signatures
 from model_server.warmup import WarmUp
-
-_NICE = 15
 
 
 @dataclass(frozen=True)
@@ -64,13 +56,3 @@ class Finishing:
         )
         self.warm_up.run(servable, directory, graph if prepare else None)
         return servable
-
-
-def leave_processors() -> None:
-    """Let requests go before this thread."""
-    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
-
-
-def give_memory_back() -> None:
-    """Return freed memory to the system: weights were many allocations, and glibc keeps them."""
-    ctypes.CDLL(None).malloc_trim(0)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from model_server.errors import FailedPreconditionError, StatusError
-from model_server.loaders.finishing import Finishing, give_memory_back, leave_processors
+from model_server.loaders.background import give_memory_back, leave_processors
+from model_server.loaders.finishing import Finishing
 from model_server.runtime import session
 from model_server.runtime.options import SessionOptions
 from model_server.servable import Servable, read_definitions
@@ -29,11 +30,13 @@ class SavedModelLoader:
         Raises:
             StatusError: what TF Serving would report for this version.
         """
-        if self._pools.is_set():
+        gently = self._pools.is_set()
+        if gently:
             leave_processors()
-        loaded = session.load(directory, self.options)
+        loaded = session.load(directory, self.options, in_caller=gently)
 
         def close() -> None:
+            leave_processors()
             loaded.close()
             give_memory_back()
 
@@ -43,6 +46,7 @@ class SavedModelLoader:
             servable = self.finishing.servable(
                 name, version, directory, loaded, definitions, close, prepare=not loaded.writes
             )
+            loaded.in_caller = False
             self._pools.set()
         except StatusError:
             close()

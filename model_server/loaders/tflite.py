@@ -9,7 +9,8 @@ from pathlib import Path
 from model_server.batching.graph import BatchingGraph
 from model_server.batching.parameters import BatchingParameters
 from model_server.errors import StatusError
-from model_server.loaders.finishing import Finishing, give_memory_back, leave_processors
+from model_server.loaders.background import give_memory_back, leave_processors
+from model_server.loaders.finishing import Finishing
 from model_server.metrics import Metrics
 from model_server.servable import Graph, Servable
 from model_server.tflite.session import FILE, TfLiteSession
@@ -44,6 +45,7 @@ class TfLiteLoader:
         loaded = TfLiteSession(directory, self.pools)
 
         def close() -> None:
+            leave_processors()
             loaded.close()
             give_memory_back()
 

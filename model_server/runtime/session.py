@@ -29,9 +29,12 @@ _MAX_PLANS = 1024  # each distinct set of feeds and fetches is resolved once and
 # graphs that can loop for as long as their input says never take that way.
 _QUICK_SECONDS = 0.001
 _SMALL_ELEMENTS = 1024
+_PIECE_BYTES = 1 << 17  # of a MetaGraphDef, searched at a time
 _LOOPS = (b"While", b"NextIteration", b"MapDefun", b"PyFunc")
 # Operations that leave something behind in a variable or a table when a signature is run.
 _WRITES = (b"AssignAdd", b"AssignSub", b"ResourceScatter", b"LookupTableInsert")
+# Operations whose first run may start threads that stay, with the priority of who runs them.
+_THREADS = (b"BatchFunction", b"Dataset")
 
 
 class _Plan:
@@ -50,7 +53,8 @@ class Session:
 
     Made by `load`. Safe to run from many threads at once; `close` only when none is running.
     `signatures` are the entries of `MetaGraphDef.signature_def`, serialized; `writes` tells that
-    running one of them may change what the next run answers.
+    running one of them may change what the next run answers. While `in_caller` is set, the thread
+    that asks runs the operations, at its own priority.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Session:
     ) -> None:
         self.signatures = signatures
         self.writes = writes
+        self.in_caller = False
         self._loops = loops
         self._session = session
         self._graph = graph
@@ -89,13 +94,14 @@ class Session:
         results = (ctypes.c_void_p * len(plan.fetches))()
         tf = library()
         options = None
-        quick = (
+        stoppable = self._loops and timeout_ms is not None
+        in_caller = (self.in_caller and not stoppable) or (
             not self._loops
             and plan.seconds < _QUICK_SECONDS
             and sum([tensor.size for tensor in fed]) <= _SMALL_ELEMENTS
         )
-        if quick or timeout_ms is not None:
-            text = run_options(timeout_ms, in_caller=quick)
+        if in_caller or timeout_ms is not None:
+            text = run_options(timeout_ms, in_caller)
             options = tf.TF_NewBufferFromString(text, len(text))
         began = time.perf_counter()
         try:
@@ -170,8 +176,9 @@ class Session:
         return outputs
 
 
-def load(directory: Path, options: SessionOptions) -> Session:
-    """Load the SavedModel in `directory`.
+def load(directory: Path, options: SessionOptions, *, in_caller: bool = False) -> Session:
+    """Load the SavedModel in `directory`; `in_caller` has this thread restore its state, and
+    the session stay with who asks where the graph allows it.
 
     Raises:
         StatusError: as TF Serving reports it.
@@ -182,11 +189,13 @@ def load(directory: Path, options: SessionOptions) -> Session:
     graph = tf.TF_NewGraph()
     meta_graph = tf.TF_NewBuffer()
     session_options = new_session_options(options)
+    restoring = run_options(None, in_caller)
+    restore_options = tf.TF_NewBufferFromString(restoring, len(restoring))
     try:
         with Status() as status:
             session = tf.TF_LoadSessionFromSavedModel(
                 session_options,
-                None,
+                restore_options,
                 str(directory).encode(),
                 tags,
                 len(tags),
@@ -199,15 +208,28 @@ def load(directory: Path, options: SessionOptions) -> Session:
         signatures = tuple(
             [bytes(value) for number, value in length_delimited(data) if number == _SIGNATURE_DEF]
         )
-        whole = bytes(data)
-        loops, writes = (any(n in whole for n in names) for names in (_LOOPS, _WRITES))
-        return Session(session, graph, signatures, loops, writes)
+        loops, writes = _mentioned(data, _LOOPS), _mentioned(data, _WRITES)
+        loaded = Session(session, graph, signatures, loops, writes)
+        loaded.in_caller = in_caller and not _mentioned(data, _THREADS)
+        return loaded
     except StatusError:
         tf.TF_DeleteGraph(graph)
         raise
     finally:
         tf.TF_DeleteBuffer(meta_graph)
+        tf.TF_DeleteBuffer(restore_options)
         tf.TF_DeleteSessionOptions(session_options)
+
+
+def _mentioned(data: memoryview, names: Sequence[bytes]) -> bool:
+    """Whether one of `names` stands in `data`, searched in pieces: a search holds Python's lock."""
+    overlap = max(map(len, names)) - 1
+    for begin in range(0, len(data), _PIECE_BYTES):
+        piece = bytes(data[begin : begin + _PIECE_BYTES + overlap])
+        if any(name in piece for name in names):
+            return True
+        time.sleep(0)  # a thread that waits for the lock takes it now
+    return False
 
 
 def _check_format(directory: Path) -> None:
