@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfx_pipeline.model.heads import token_embedding
+from tfx_pipeline.model.wide import WideLogits
 from tfx_pipeline.preprocessing import Pieces, encoder_inputs
 
 _NODES = 8
@@ -45,6 +46,9 @@ def winning(task: str, logits: tf.Tensor, pieces: Pieces) -> Score:
 def explain(network: keras.Model, task: str, pieces: Pieces) -> dict[str, tf.Tensor]:
     """Attribute the winning score of each text to its word pieces.
 
+    What a linear part beside the encoder adds to the score is exact, piece by piece; of a text of
+    padding it adds nothing.
+
     Returns `token` string[n, T], the bytes of each piece as it was read, `attribution`
     float32[n, T], `begin` and `end` int32[n, T] in bytes of the text, and `length` int32[n].
     """
@@ -70,7 +74,12 @@ def explain(network: keras.Model, task: str, pieces: Pieces) -> dict[str, tf.Ten
         found = rest([vectors, *fixed], training=False)
         return join(found["logits"], found["pooled"], text, inputs["padding_mask"])["logits"]
 
-    score = winning(task, logits_of(embedded), pieces)
+    # The winner is that of both parts; the way of the gradients is the encoder's alone.
+    linear = next((layer for layer in network.layers if isinstance(layer, WideLogits)), None)
+    reached = logits_of(embedded)
+    if linear is not None:
+        reached += linear(inputs["token_ids"], inputs["padding_mask"])
+    score = winning(task, reached, pieces)
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     nodes, weights = tf.constant((nodes + 1) / 2, tf.float32), tf.constant(weights / 2, tf.float32)
 
@@ -89,6 +98,10 @@ def explain(network: keras.Model, task: str, pieces: Pieces) -> dict[str, tf.Ten
     )
     attribution = tf.reduce_sum(total * tf.cast(way, tf.float32), axis=-1)
     attribution = _texts(attribution, content, text, tf.shape(inputs["token_ids"]), cut.stride)
+    if linear is not None:
+        shares = linear.shares(inputs["token_ids"], inputs["padding_mask"])
+        winner = tf.argmax(reached, axis=1, output_type=tf.int32)  # 0 where there is one logit
+        attribution += tf.gather(shares, winner, axis=2, batch_dims=1)
     return _placed(pieces, attribution)
 
 

@@ -44,10 +44,28 @@ class WideLogits(keras.layers.Layer):
 
     def call(self, token_ids: Any, padding_mask: Any) -> Any:
         """Return the logits."""
+        return tf.matmul(self._weighed(ngrams(token_ids, padding_mask)), self.kernel) + self.bias
+
+    def shares(self, token_ids: Any, padding_mask: Any) -> Any:
+        """Return what each word piece adds to the logits, float32[n, T, k].
+
+        What an n-gram adds is parted evenly among its pieces; with the bias they add up to the
+        logits.
+        """
         counts = ngrams(token_ids, padding_mask)
+        each = tf.math.divide_no_nan(self._weighed(counts), counts)
+        length = tf.shape(token_ids)[1]
+        total = tf.zeros([tf.shape(token_ids)[0], length, self.outputs])
+        for size, (buckets, within) in enumerate(_placed(token_ids, padding_mask), start=1):
+            weight = tf.where(within, tf.gather(each, buckets, batch_dims=1) / size, 0.0)
+            added = weight[..., None] * tf.gather(self.kernel, buckets)
+            for later in range(size):
+                total += tf.pad(added, [[0, 0], [later, 0], [0, 0]])[:, :length]
+        return total
+
+    def _weighed(self, counts: tf.Tensor) -> tf.Tensor:
         weighed = tf.where(counts > 0, 1.0 + tf.math.log(tf.maximum(counts, 1.0)), 0.0)
-        rows = tf.math.l2_normalize(weighed * self.rarity, axis=1)
-        return tf.matmul(rows, self.kernel) + self.bias
+        return tf.math.l2_normalize(weighed * self.rarity, axis=1)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
@@ -85,24 +103,31 @@ class WideLogits(keras.layers.Layer):
 
 def ngrams(token_ids: tf.Tensor, padding_mask: tf.Tensor) -> tf.Tensor:
     """Count the 1- to 3-grams of word pieces in hashed buckets; float32[n, buckets]."""
+    buckets, within = zip(*_placed(token_ids, padding_mask), strict=True)
+    values = tf.ragged.boolean_mask(tf.concat(buckets, axis=1), tf.concat(within, axis=1))
+    counts = tf.math.bincount(
+        values, minlength=_BUCKETS, maxlength=_BUCKETS, axis=-1, dtype=tf.float32
+    )
+    return tf.ensure_shape(counts, [None, _BUCKETS])
+
+
+def _placed(token_ids: tf.Tensor, padding_mask: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
+    """Return for each size the buckets int32[n, T] of the n-grams that begin at each place.
+
+    Beside them bool[n, T] says which of them end inside the text.
+    """
     known = tf.cast(padding_mask, tf.bool)
     ids = tf.cast(unpack(token_ids)[0], tf.int64) + 1
     length = tf.shape(ids)[1]
     hashed = tf.zeros_like(ids)
-    buckets, inside = [], []
+    found = []
     for size in range(1, _LONGEST + 1):
         # The n-gram that begins at each place; past the end of the text there is none.
         later = tf.pad(ids[:, size - 1 :], [[0, 0], [0, tf.minimum(size - 1, length)]])
         within = tf.pad(known[:, size - 1 :], [[0, 0], [0, tf.minimum(size - 1, length)]])
         hashed = (hashed * _MIX + later) % _MODULUS
-        buckets.append(tf.cast(hashed % _BUCKETS, tf.int32))
-        inside.append(within)
-    where = tf.concat(inside, axis=1)
-    values = tf.ragged.boolean_mask(tf.concat(buckets, axis=1), where)
-    counts = tf.math.bincount(
-        values, minlength=_BUCKETS, maxlength=_BUCKETS, axis=-1, dtype=tf.float32
-    )
-    return tf.ensure_shape(counts, [None, _BUCKETS])
+        found.append((tf.cast(hashed % _BUCKETS, tf.int32), within))
+    return found
 
 
 def _outputs(
