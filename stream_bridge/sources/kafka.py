@@ -37,6 +37,7 @@ _LOG = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
 _METADATA_SECONDS = 10.0
 _LOOK_SECONDS = 1.0
+_LEAVE_SECONDS = 5.0
 _JOIN_SECONDS = 30.0
 # Another member took over, or the group is between two generations: what was not committed is
 # read again by the new owner.
@@ -337,6 +338,14 @@ class KafkaReader:
     def close(self) -> None:
         """Leaves the brokers."""
         self._closing = True
+        # Partitions that were given or taken but not yet polled for are told by close(), and
+        # then librdkafka (2.16) waits for ever for a group that is no more, and every thread of
+        # Python with it. So they are polled for while the group is there.
+        self._consumer.unsubscribe()
+        deadline = time.monotonic() + _LEAVE_SECONDS
+        while time.monotonic() < deadline:
+            if self._consumer.poll(_POLL_SECONDS) is None and not self._consumer.assignment():
+                break
         self._consumer.close()
 
     def _assigned(self, consumer: Consumer, parts: list[TopicPartition]) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -211,6 +213,23 @@ def test_sigterm_drains_and_commits(bridge, broker, topics, group):
     assert "handed back" not in said
     done = len(broker.messages(out))
     assert broker.offsets(group, name_of(address)) == {0: done}
+
+
+_CLOSED_BEFORE_READ = """
+import sys, threading, time
+from stream_bridge.config.kafka import KafkaSource
+from stream_bridge.sources.kafka import KafkaReader
+config = KafkaSource(address=sys.argv[1], group=sys.argv[2])
+reader = KafkaReader(config, 1000, "instance", None, threading.Event())
+time.sleep(4)  # in which the group gives it its partitions
+reader.close()
+"""
+
+
+def test_a_reader_is_closed_that_never_took_its_partitions(broker, topics, group):
+    # In a process of its own: where this went wrong, no thread of Python went on.
+    command = [sys.executable, "-c", _CLOSED_BEFORE_READ, topics("in"), group]
+    subprocess.run(command, check=True, timeout=30)
 
 
 def test_tls_and_a_password(bridge, broker, topics, group, tmp_path, certificate, capfd):
