@@ -62,6 +62,10 @@ class Runtime:
         self.engine_counts: dict[str, int] | None = None
         self._state = state
         self._bundle = Counts()
+        # An engine of its own commits from a thread of Beam's, its last checkpoint even after the
+        # pipeline has ended.
+        self._committing = threading.Lock()
+        self._all_committed = False
         patience = Patience(config.failure, self.abandon, self.metrics.waiting_for)
         self.rule_failures = Failures()
         self.sinks = Sinks(
@@ -189,6 +193,11 @@ class Runtime:
 
     def commit(self, position: Position, lines: int) -> None:
         """Moves the position behind a bundle whose results are durable."""
+        with self._committing:
+            if not self._all_committed:
+                self._commit(position, lines)
+
+    def _commit(self, position: Position, lines: int) -> None:
         counts, self._bundle = self._bundle, Counts()
         try:
             if not isinstance(self.config.source, BrokerKeptSource):
@@ -205,8 +214,10 @@ class Runtime:
 
     def commit_read(self) -> None:
         """Moves the position behind all that was read, when the whole pipeline is done."""
-        if self._source is not None and self._source.position:
-            self.commit(self._source.position, 0)
+        with self._committing:
+            if self._source is not None and self._source.position:
+                self._commit(self._source.position, 0)
+            self._all_committed = True
 
     def begin_again(self) -> None:
         """Forgets an unfinished bundle before the pipeline is started again."""

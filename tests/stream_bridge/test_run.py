@@ -5,6 +5,7 @@ import json
 import resource
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from apache_beam.runners.worker.statesampler import StateSampler
@@ -12,6 +13,8 @@ from apache_beam.utils.counters import CounterFactory
 
 from stream_bridge.engines import _prompt_samplers
 from stream_bridge.errors import MismatchError, SourceError, StateError, WaitedTooLong
+from stream_bridge.runtime import Runtime
+from stream_bridge.state import StateDir
 
 
 def wait_for(condition, seconds=30.0):
@@ -337,3 +340,18 @@ def test_the_next_lines_do_not_wait_for_beams_sampler():
     with _prompt_samplers():
         assert StateSampler("a", CounterFactory()).sampling_period_ms == 10
     assert StateSampler("a", CounterFactory()).sampling_period_ms == before
+
+
+def test_positions_may_be_committed_at_once_and_none_after_the_last(bridge, tmp_path):
+    append(tmp_path / "in", "line")
+    config = bridge(source={"address": f"file:{tmp_path}/in"}).config
+    with StateDir(config.state_dir) as state, Runtime(config, state) as runtime:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda n: runtime.commit({"at": n}, 0), range(200)))
+        assert runtime.failure is None
+        runtime.source_at(None).read(1, 1.0)
+        runtime.commit_read()
+        last = runtime.committed_position()
+        assert "at" not in last
+        runtime.commit({"at": 1}, 0)
+        assert runtime.committed_position() == last
