@@ -41,6 +41,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     imports.add_argument("--span", type=int, help="number of the span (default: the next one)")
     imports.set_defaults(command=_import)
+    pretrains = commands.add_parser(
+        "pretrain", help="unlabelled texts to an encoder that knows them"
+    )
+    pretrains.add_argument("--data", type=Path, action="append", required=True, metavar="FILE")
+    pretrains.add_argument("--output", type=Path, required=True, metavar="FOLDER")
+    pretrains.set_defaults(command=_pretrain)
     run = commands.add_parser("run", help="train, evaluate and push, here")
     run.set_defaults(command=_run)
     tunes = commands.add_parser("tune", help="search for better values, and write them as a config")
@@ -76,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     compiles.set_defaults(command=_compile)
     keys = commands.add_parser("keys", help="every key of the config, its default and meaning")
     keys.set_defaults(command=_keys)
-    for command in (imports, run, tunes, runs, review, selects, compiles):
+    for command in (imports, pretrains, run, tunes, runs, review, selects, compiles):
         command.add_argument("--config", type=Path, required=True, help="the model's YAML file")
         command.add_argument(
             "--set", action="append", default=[], metavar="KEY=VALUE", help="override a key"
@@ -106,6 +112,18 @@ def _files(given: Sequence[str]) -> tuple[str, ...] | dict[str, tuple[str, ...]]
     if len(named) != len(given):
         raise ConfigError("--data: name the split of every file (train=, eval=, test=) or of none")
     return {split: tuple(file for name, file in named if name == split) for split, _ in named}
+
+
+def _pretrain(arguments: argparse.Namespace) -> int:
+    from tfx_pipeline import config
+    from tfx_pipeline.pretraining import pretrain
+
+    found = pretrain(config.load(arguments.config, arguments.set), arguments.data, arguments.output)
+    print(f"{found.texts} texts, {found.distinct} distinct; {found.rejected} rows hold none")
+    before, *after = (f"{loss:.2f}" for loss in found.losses)
+    print(f"loss on held-out texts: {before} as it was, then {', '.join(after)}")
+    print(f"encoder:\n  preset: {arguments.output}\n  sha256: {found.encoder.sha256}")
+    return 0
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -185,7 +203,8 @@ def _select(arguments: argparse.Namespace) -> int:
         arguments.surer_than,
         arguments.labelled,
     )
-    print(f"{found.events} events of {found.templates} templates")
+    unread = f"; {found.rejected} rows hold none" if found.rejected else ""
+    print(f"{found.events} events of {found.templates} templates{unread}")
     print(f"{arguments.output}: {found.chosen} to label, in the field {loaded.data.label!r}")
     if arguments.surer_than is not None:
         print(f"{arguments.labelled}: {found.labelled} that the model labelled itself")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import sys
 import time
 import uuid
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from tfx_pipeline.dataset.foreign import check_spans
 from tfx_pipeline.dataset.spans import span_numbers
 from tfx_pipeline.errors import ConfigError, DataError, RunFailedError, RunInProgressError
 from tfx_pipeline.model.encoder import find_encoder
+from tfx_pipeline.screen import noise_into
 
 if TYPE_CHECKING:
     from tfx_pipeline.outcome import Outcome
@@ -57,7 +57,7 @@ def run_local(config: PipelineConfig, until: str | None = None) -> Run:
     log = config.root / "logs" / f"{run_id}.log"
     log.parent.mkdir(exist_ok=True)
     started = time.monotonic()
-    with _alone(config.root), _noise_into(log) as screen:
+    with _alone(config.root), noise_into(log) as screen:
         narrator = _Narrator(screen)
         narrator.say(f"everything TFX says: {log}")
         narrator.say("loading TensorFlow and TFX")
@@ -154,23 +154,3 @@ def _alone(root: Path) -> Iterator[None]:
                 f"{root}: another run is in progress here; wait for it, or set pipeline_root"
             ) from error
         yield
-
-
-@contextmanager
-def _noise_into(log: Path) -> Iterator[TextIO]:
-    """Send both output streams, C++ included, to the log; yield the real screen."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    screen, errors = os.dup(1), os.dup(2)
-    with log.open("ab", buffering=0) as file, os.fdopen(os.dup(screen), "w") as printer:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-        try:
-            yield printer
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os.dup2(screen, 1)
-            os.dup2(errors, 2)
-            os.close(screen)
-            os.close(errors)

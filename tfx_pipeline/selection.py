@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +20,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tfx_pipeline.config import PipelineConfig
-from tfx_pipeline.dataset.events import label_events
-from tfx_pipeline.dataset.formats import reader
+from tfx_pipeline.dataset.unlabelled import Unlabelled, read_unlabelled
 from tfx_pipeline.errors import DataError
 from tfx_pipeline.evaluation.answers import Answering
 from tfx_pipeline.evaluation.baselines import template
 from tfx_pipeline.evaluation.outputs import said
 from tfx_pipeline.evaluation.scorecard import alert_threshold, read_card
 from tfx_pipeline.features import OUTSIDE
-from tfx_pipeline.records import RejectedRow, Row
-from tfx_pipeline.text import render
 from tfx_pipeline.versions import newest
 
 _BATCH = 64
@@ -46,16 +43,10 @@ class Selected:
     """How many events were read, of how many templates, and where the chosen ones went."""
 
     events: int
+    rejected: int
     templates: int
     chosen: int
     labelled: int
-
-
-@dataclass(frozen=True)
-class _Unlabelled:
-    row: Row
-    text: str
-    tokens: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -96,7 +87,8 @@ def select(
     path = newest(config.push_path)
     if path is None:
         raise DataError(f"{config.push_path}: no version; run `tfx-pipeline run` first")
-    events = [event for file in files for event in _read(config, file)]
+    found = list(read_unlabelled(config, files))
+    events = [event for event in found if isinstance(event, Unlabelled)]
     if not events:
         raise DataError("select: the files hold no events")
     kinds = list({template(event.text): event for event in events}.values())
@@ -121,7 +113,7 @@ def select(
             if number not in set(chosen) and (one.confidence or 0.0) >= surer_than
         ]
         _write(labelled, config, [(one, one.label) for one in sure])
-    return Selected(len(events), len(kinds), len(chosen), len(sure))
+    return Selected(len(events), len(found) - len(events), len(kinds), len(chosen), len(sure))
 
 
 def spread_out(vectors: Floats, doubt: Floats, count: int) -> list[int]:
@@ -140,35 +132,8 @@ def spread_out(vectors: Floats, doubt: Floats, count: int) -> list[int]:
     return chosen
 
 
-def _read(config: PipelineConfig, file: Path) -> list[_Unlabelled]:
-    rows = [row for row in reader(config.data.format)(file) if isinstance(row, Row)]
-    events = label_events((_blind(row, config) for row in rows), config, None)
-    return [
-        _Unlabelled(row, event.text, event.tokens)
-        for row, event in zip(rows, events, strict=True)
-        if not isinstance(event, RejectedRow)
-    ]
-
-
-def _blind(row: Row, config: PipelineConfig) -> Row:
-    """Return the row with a label that is right in form: what stands there does not matter."""
-    data = config.data
-    fields = dict(row.fields)
-    if config.task == "token":
-        if data.tokens not in fields:
-            # A text that nobody has cut into words yet.
-            fields[data.tokens] = json.dumps(render(data.text, fields).split())
-        try:
-            fields[data.label] = json.dumps([OUTSIDE] * len(json.loads(fields[data.tokens])))
-        except (ValueError, TypeError):
-            fields[data.label] = OUTSIDE
-    else:
-        fields[data.label] = "0" if config.task == "regression" else "unknown"
-    return replace(row, fields=fields)
-
-
 def _judged(
-    config: PipelineConfig, card: dict[str, Any], event: _Unlabelled, answer: dict[str, Any]
+    config: PipelineConfig, card: dict[str, Any], event: Unlabelled, answer: dict[str, Any]
 ) -> _Judged:
     if card["task"] == "token":
         return _tagged(config, card, event, answer)
@@ -200,7 +165,7 @@ def _doubt(card: dict[str, Any], answer: dict[str, Any]) -> float:
 
 
 def _tagged(
-    config: PipelineConfig, card: dict[str, Any], event: _Unlabelled, answer: dict[str, Any]
+    config: PipelineConfig, card: dict[str, Any], event: Unlabelled, answer: dict[str, Any]
 ) -> _Judged:
     """Give each token the tag of the first unit in it, and doubt the text by all of them.
 

@@ -14,6 +14,7 @@ from tfx_pipeline.config.data import DataConfig
 from tfx_pipeline.config.encoder import EncoderConfig
 from tfx_pipeline.config.evaluation import EvaluationConfig
 from tfx_pipeline.config.kubeflow import KubeflowConfig
+from tfx_pipeline.config.pretraining import PretrainingConfig
 from tfx_pipeline.config.serving import ServingConfig
 from tfx_pipeline.config.training import TrainingConfig
 from tfx_pipeline.config.tuning import TuningConfig
@@ -37,6 +38,7 @@ class PipelineConfig(Frozen):
     data: DataConfig = DataConfig()
     text_cleaning: tuple[CleaningRule, ...] = ()
     encoder: EncoderConfig = EncoderConfig()
+    pretraining: PretrainingConfig = PretrainingConfig()
     training: TrainingConfig = TrainingConfig()
     tuning: TuningConfig | None = None
     evaluation: EvaluationConfig = EvaluationConfig()

@@ -28,9 +28,6 @@ from tfx_pipeline.training.objective import learnable, objective
 from tfx_pipeline.training.optimizer import build_optimizer
 from tfx_pipeline.training.warm_start import warm_start
 
-_POLICIES = {"bfloat16": "mixed_bfloat16", "float16": "mixed_float16", "float32": "float32"}
-
-
 # How many word pieces the linear part counts at once.
 _WIDE_TOKENS = 2048
 
@@ -66,7 +63,7 @@ class FineTuning:
         """
         config, training = self.config, self.config.training
         epochs = stop_after or training.epochs
-        policy = _POLICIES[precision.resolve(training.precision)]
+        policy = precision.policy(training.precision)
         with strategy().scope():
             backbone = load_backbone(self.encoder, policy, config.encoder.word_shapes)
             restrict(
