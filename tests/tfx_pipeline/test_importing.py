@@ -100,6 +100,42 @@ def test_a_missing_file_is_named(tmp_path):
         import_span(config(tmp_path, [], files=["absent.jsonl"]))
 
 
+@pytest.mark.parametrize("kind", ["json", "csv", "header", "conll"])
+@pytest.mark.parametrize("encoding", ["UTF-16-LE", "UTF-16-BE", "UTF-32-LE", "UTF-32-BE", "UTF-8"])
+def test_a_file_marked_as_another_encoding_is_refused_with_the_remedy(
+    tmp_path, capsys, kind, encoding
+):
+    fields = [(f"line {n}", ("bad", "normal")[n % 2]) for n in range(99)]
+    written = {
+        "json": [json.dumps({"text": text, "label": label}) for text, label in fields],
+        "csv": ["text,label", *(f"{text},{label}" for text, label in fields)],
+        "header": [f"{label} {text}" for text, label in fields],
+        "conll": [f"{n} {'OB'[n % 2]}{'-x' * (n % 2)}\n" for n in range(99)],
+    }[kind]
+    file = tmp_path / "events"
+    file.write_bytes(
+        "".join(f"{line}\n" for line in ("\ufeff" + written[0], *written[1:])).encode(encoding)
+    )
+    format = {"kind": kind} | ({"header": "<label> <text>"} if kind == "header" else {})
+    token = {"label": "tags"} if kind == "conll" else {}
+    data = {"root": str(tmp_path / "data"), "format": format, **token}
+    config = tmp_path / "m.yaml"
+    values = {"name": "m", "task": "token" if token else "anomaly", "data": data}
+    config.write_text(json.dumps(values), encoding="utf-8")
+    code = cli.main(["import", "--config", str(config), "--data", str(file)])
+    said = capsys.readouterr()
+    if encoding == "UTF-8":
+        assert code == 0
+        assert "rejected" not in said.out
+        return
+    assert code == 1
+    name = encoding[:6]
+    assert said.err.splitlines() == [
+        f"tfx-pipeline: {file}: it is {name}, only UTF-8 is read; "
+        f"`iconv -f {name} -t UTF-8 {file} > NEW-FILE` turns it"
+    ]
+
+
 def test_the_command_says_what_it_did_and_fails_in_one_line(tmp_path, capsys):
     path = tmp_path / "m.yaml"
     path.write_text("name: m\ntask: classification\n", encoding="utf-8")

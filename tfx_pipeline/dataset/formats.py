@@ -1,10 +1,12 @@
 """Readers: one function a file format, each yielding Rows and RejectedRows in file order.
 
-Invalid UTF-8 is replaced, as the served model does with it, so a stray byte costs no event.
+Invalid UTF-8 is replaced, as the served model does with it, so a stray byte costs no event. A text
+file that begins with the mark of another encoding is refused.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import re
@@ -23,12 +25,22 @@ _PARQUET_ROWS = 1024
 _FIELD_LIMIT_BYTES = 64 * 1024 * 1024
 # Stands behind a CSV file: what holds it has not ended where the file does.
 _END = "\0the file ends here\0"
+# The longer mark first: UTF-32's begins as UTF-16's does.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
 
 Rows = Iterator[Row | RejectedRow]
 
 
 def reader(config: FormatConfig) -> Callable[[Path], Rows]:
-    """Return the reader of the configured format."""
+    """Return the reader of the configured format.
+
+    It raises a DataError where a file is not what the format says.
+    """
     if config.kind == "json":
         return read_json
     if config.kind == "csv":
@@ -65,8 +77,9 @@ def read_csv(path: Path, delimiter: str, columns: Sequence[str] = (), quotes: bo
     A wrong row is rejected line by line: a quote that is never closed costs all that follows it.
 
     Raises:
-        DataError: the first row names two columns alike.
+        DataError: the first row names two columns alike, or the file is not UTF-8.
     """
+    _check_encoding(path)
     csv.field_size_limit(_FIELD_LIMIT_BYTES)
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
         quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
@@ -196,13 +209,27 @@ def _paragraphs(path: Path) -> Iterator[tuple[int, int, list[str]]]:
 
 def _lines(path: Path) -> Iterator[tuple[int, int, str]]:
     """Yield (number, byte offset, text) of each line that is not blank."""
+    _check_encoding(path)
     offset = 0
     with path.open("rb") as file:
         for number, raw in enumerate(file, start=1):
-            line = raw.decode("utf-8", errors="replace").rstrip("\r\n")
+            encoding = "utf-8-sig" if number == 1 else "utf-8"
+            line = raw.decode(encoding, errors="replace").rstrip("\r\n")
             if line.strip():
                 yield number, offset, line
             offset += len(raw)
+
+
+def _check_encoding(path: Path) -> None:
+    """Raise a DataError where a byte order mark says that the file is not UTF-8."""
+    with path.open("rb") as file:
+        begin = file.read(4)
+    for mark, encoding in _MARKS.items():
+        if begin.startswith(mark):
+            raise DataError(
+                f"{path}: it is {encoding}, only UTF-8 is read; "
+                f"`iconv -f {encoding} -t UTF-8 {path} > NEW-FILE` turns it"
+            )
 
 
 def _flatten(value: dict[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
