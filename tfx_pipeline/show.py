@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from tfx_pipeline.lineage import RecordedRun
 
 _COLUMNS = {
-    "anomaly": ("average_precision", "f1", "precision", "recall", "best_f1"),
+    "anomaly": (
+        *("average_precision", "f1", "precision", "recall", "best_f1"),
+        *("unseen_template_recall", "budget_precision"),
+    ),
     "classification": ("accuracy", "macro_f1"),
     "regression": ("pearson", "spearman", "rmse"),
     "token": ("entity_f1", "entity_precision", "entity_recall"),
@@ -22,7 +25,7 @@ _COLUMNS = {
 
 def scorecard_table(card: dict[str, Any]) -> str:
     """Show the systems side by side, then the slices."""
-    columns = _COLUMNS[card["task"]]
+    columns = [name for name in _COLUMNS[card["task"]] if name in card["systems"][0]]
     parts = [f"on {card['counts'][card['split']]} events of the {card['split']} split"]
     if card["positives"] is not None:
         parts.append(f"{card['positives']} of them anomalies")
@@ -32,6 +35,8 @@ def scorecard_table(card: dict[str, Any]) -> str:
     )
     if card["slices"]:
         lines.append("")
+        # A budget of alerts is one for all events, not one for each slice.
+        columns = [name for name in columns if name in card["slices"][0]]
         rows = [(r["slice"], str(r["events"]), *_values(r, columns)) for r in card["slices"]]
         lines += _table(("slice", "events", *columns), rows)
     return "\n".join(lines)

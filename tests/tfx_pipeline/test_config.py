@@ -32,8 +32,9 @@ def write(tmp_path: Path, text: str) -> Path:
         (MINIMAL + "evaluation: {bounds: [{metric: f1}]}\n", "give may_trail, or at_least"),
         (MINIMAL + "evaluation: {bounds: [{metric: f1, at_most: 1}]}\n", "use at_least, may_drop"),
         (
-            MINIMAL + "evaluation: {bounds: [{metric: budget_precision, may_trail: 0}]}\n",
-            "no trivial baseline has a budget_precision",
+            "name: m\ntask: classification\n"
+            "evaluation: {bounds: [{metric: calibration_error, may_trail: 0}]}\n",
+            "no trivial baseline has a calibration_error",
         ),
         (MINIMAL + "text_cleaning: [{pattern: '(?=x)'}]\n", "not an RE2 pattern"),
         (MINIMAL + "text_cleaning: [phones]\n", "'phones' is not one of nfc, nfkc"),

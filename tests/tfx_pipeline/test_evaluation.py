@@ -105,6 +105,22 @@ def test_the_unseen_template_rule_alerts_on_unseen_templates_only():
     assert "TF-IDF + logistic regression" in found
 
 
+def test_the_trivial_baselines_keep_the_alert_budget_too():
+    train = Labelled(["job 1 done", "job 2 done", "disk 3 bad"] * 5, np.array([0, 0, 1] * 5))
+    texts = ["job 9 done", "disk 4 bad", "bad fan", "link up", "disk 5 bad"]
+    test = Labelled(texts, np.array([0, 1, 1, 0, 1]))
+    found = anomaly_baselines(train, train, test, alerts=2)
+    # Nothing is above anything: all five are the first two, and no alert is raised.
+    assert found["majority"]["budget_precision"] == pytest.approx(3 / 5)
+    assert found["majority"]["unseen_template_recall"] == 0
+    # The two unseen are "bad fan" and "link up", of which the first is an anomaly.
+    assert found["unseen-template rule"]["budget_precision"] == pytest.approx(1 / 2)
+    assert found["unseen-template rule"]["unseen_template_recall"] == 1
+    # Of "disk * bad" it knows two words, of "bad fan" one: the first two are both "disk".
+    assert found["TF-IDF + logistic regression"]["budget_precision"] == 1
+    assert "budget_precision" not in anomaly_baselines(train, train, test)["majority"]
+
+
 def test_classification_baselines():
     train = Labelled(["red apple", "red cherry", "green lime"], np.array([0, 0, 1]))
     test = Labelled(["a red car", "a green car"], np.array([0, 1]))

@@ -16,9 +16,11 @@ from tfx_pipeline.config import PipelineConfig
 from tfx_pipeline.evaluation import FILE, predictions
 from tfx_pipeline.evaluation.figures import Answers, mistakes, scorecard_of
 from tfx_pipeline.lineage import Made, RecordedRun
+from tfx_pipeline.outcome import read_outcome
 from tfx_pipeline.review.curves import confusion
 from tfx_pipeline.review.page import render
 from tfx_pipeline.review.report import comparison, report
+from tfx_pipeline.show import scorecard_table
 from tfx_pipeline.tuning import TRIALS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,6 +158,20 @@ def test_a_blessed_model_that_a_trivial_method_beats_is_said_to_be_so(tmp_path):
     assert found["verdict"]["good"]
     assert "against the trivial baseline majority" in found["behind"]
     assert found["classes"] == len(found["examples"]) == 40
+
+
+def test_the_budget_and_the_unseen_are_shown_of_the_trivial_methods_too(tmp_path):
+    trivial = {"unseen_template_recall": 0.25, "budget_precision": 0.375}
+    run = recorded(tmp_path / "run", "anomaly", 0.1, None, **trivial)
+    found = report(run, [run])
+    assert set(trivial) <= {metric["name"] for metric in found["metrics"]}
+    assert trivial.items() <= found["systems"][-1].items()
+    whole, slices = scorecard_table(read_outcome(run).scorecard).split("\n\n")
+    majority = dict(zip(whole.splitlines()[1].split(), whole.splitlines()[-1].split(), strict=True))
+    assert majority["unseen_template_recall"] == "0.250"
+    assert majority["budget_precision"] == "0.375"
+    assert "unseen_template_recall" in slices
+    assert "budget_precision" not in slices
 
 
 def test_two_runs_are_compared_on_the_events_both_judged(tmp_path):

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from tfx_pipeline.evaluation.measure import measure_of
 from tfx_pipeline.evaluation.metrics import (
-    anomaly_metrics,
     classification_metrics,
     entities,
     entity_metrics,
@@ -51,24 +51,29 @@ def template(text: str) -> str:
 
 
 def anomaly_baselines(
-    train: Labelled, evaluation: Labelled, test: Labelled
+    train: Labelled, evaluation: Labelled, test: Labelled, alerts: int | None = None
 ) -> dict[str, dict[str, float]]:
-    """Return the anomaly metrics of each baseline on `test`; thresholds come from `evaluation`."""
-    truth = test.ids == 1
+    """Return the anomaly metrics of each baseline on `test`; thresholds come from `evaluation`.
+
+    `alerts` is the budget for the whole of `test`, None without one.
+    """
     known = {template(text) for text in train.texts}
-    unseen = np.array([template(text) not in known for text in test.texts], np.float64)
+    unseen = np.array([template(text) not in known for text in test.texts], bool)
+
+    def measured(scores: npt.NDArray[np.float64], threshold: float) -> dict[str, float]:
+        columns = {"score": scores, "truth": test.ids == 1, "unseen": unseen}
+        return measure_of("anomaly", threshold, alerts)(columns)
+
     results = {
-        "majority": anomaly_metrics(np.zeros(len(truth)), truth, 0.5),
-        "unseen-template rule": anomaly_metrics(unseen, truth, 0.5),
+        "majority": measured(np.zeros(len(unseen)), 0.5),
+        "unseen-template rule": measured(unseen.astype(np.float64), 0.5),
     }
     linear = _Linear(train)
     if linear.fitted:
         logits = linear.logits(evaluation.texts)
         calibration = fit_calibration(logits, evaluation.ids == 1)
         scores = calibration.score(linear.logits(test.texts))
-        results["TF-IDF + logistic regression"] = anomaly_metrics(
-            scores, truth, calibration.threshold
-        )
+        results["TF-IDF + logistic regression"] = measured(scores, calibration.threshold)
     return results
 
 
@@ -123,9 +128,15 @@ def token_baselines(train: Sequence[Words], test: Sequence[Words]) -> dict[str, 
 
 
 def task_baselines(
-    task: str, labels: Sequence[str], splits: Mapping[str, Sequence[Event]]
+    task: str,
+    labels: Sequence[str],
+    splits: Mapping[str, Sequence[Event]],
+    alerts: int | None = None,
 ) -> dict[str, dict[str, float]]:
-    """Return each baseline's metrics on the test split of a task's events."""
+    """Return each baseline's metrics on the test split of a task's events.
+
+    `alerts` is an anomaly task's budget for the whole split, None without one.
+    """
     if task == "regression":
         pairs = {name: [(e.text, float(e.truth)) for e in part] for name, part in splits.items()}
         return regression_baselines(pairs["train"], pairs["test"])
@@ -141,7 +152,7 @@ def task_baselines(
         for name, part in splits.items()
     }
     if task == "anomaly":
-        return anomaly_baselines(parts["train"], parts["eval"], parts["test"])
+        return anomaly_baselines(parts["train"], parts["eval"], parts["test"], alerts)
     return classification_baselines(parts["train"], parts["test"])
 
 

@@ -21,6 +21,7 @@ from tfx_pipeline.evaluation.answers import Answering
 from tfx_pipeline.evaluation.baselines import task_baselines, template
 from tfx_pipeline.evaluation.events import Event, read_events
 from tfx_pipeline.evaluation.figures import Answers, alert_threshold, mistakes, scorecard_of
+from tfx_pipeline.evaluation.measure import alert_budget
 
 
 class ScorecardArtifact(Artifact):
@@ -86,7 +87,8 @@ def judged(
         predictions.write(folder / predictions.BASELINE_FILE, before.rows)
     wrong = mistakes(config.task, candidate)
     parts = answering.explain([row["text"] for row in wrong])
-    baselines = task_baselines(config.task, card["labels"], splits)
+    alerts = alert_budget(candidate.rows, config.evaluation.alerts_per_day)
+    baselines = task_baselines(config.task, card["labels"], splits, alerts)
     return {
         "counts": {name: len(part) for name, part in splits.items()},
         **scorecard_of(config, candidate, before, baselines),
