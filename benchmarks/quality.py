@@ -117,12 +117,10 @@ def bgl(trainings: Trainings) -> Iterator[Line]:
 def wnut17(trainings: Trainings) -> Iterator[Line]:
     """Entities in noisy texts."""
     folder = trainings.data / "wnut17"
-    files = [f"{split}={folder / file}.conll" for split, file in _WNUT.items()]
+    parts = (("train", "train"), ("train", "dev"), ("test", "test"))
+    files = [f"{split}={folder / part}.conll" for split, part in parts]
     cards = trainings.scorecards("wnut17", files)
     yield from _lines(cards, ["entity_f1", "entity_precision", "entity_recall"])
-
-
-_WNUT = {"train": "train", "eval": "dev", "test": "test"}
 
 
 def banking77(trainings: Trainings) -> Iterator[Line]:
@@ -147,17 +145,18 @@ def vader(trainings: Trainings) -> Iterator[Line]:
         parts["test"].write_text("".join(tweets[fold::_FOLDS]), encoding="utf-8")
         given = [f"{split}={path}" for split, path in parts.items()]
         folds.append(trainings.scorecards("vader", given, f"vader-fold-{fold}"))
-    names = [system["system"] for system in folds[0][0]["systems"]]
-    for place, name in enumerate(names):
+    by_name = [{one["system"]: one for one in cards[0]["systems"]} for cards in folds]
+    # What was pushed before stands beside a model in its own fold alone.
+    for name in (name for name in by_name[0] if all(name in systems for systems in by_name)):
         figures = {}
         for metric in ("pearson", "spearman", "rmse"):
-            values = [cards[0]["systems"][place][metric] for cards in folds]
+            values = [systems[name][metric] for systems in by_name]
             if None in values:
                 figures[metric] = "-"
                 continue
             mean, spread = statistics.mean(values), statistics.stdev(values)
             figures[metric] = f"{mean:.3f} ± {spread:.3f}"
-            if place == 0:
+            if name == "livebert":
                 rows = [row for cards in folds for row in cards[0]["rows"]]
                 low, high = _interval(rows, metric)
                 figures[metric] += f" [{low:.3f}, {high:.3f}]"
