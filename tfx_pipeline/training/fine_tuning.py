@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -160,11 +161,24 @@ class FineTuning:
 
 
 def strategy() -> tf.distribute.Strategy:
-    """Return Keras' way onto the devices of this machine: all GPUs where there are several."""
-    devices = tf.config.list_logical_devices("GPU")
+    """Return Keras' way onto the devices of this machine: all GPUs where there are several.
+
+    Without a GPU it is all logical CPUs, of which there is one unless someone asks for more.
+    """
+    devices = tf.config.list_logical_devices("GPU") or tf.config.list_logical_devices("CPU")
     if len(devices) > 1:
-        return tf.distribute.MirroredStrategy([device.name for device in devices])
+        return _mirrored(tuple(device.name for device in devices))
     return tf.distribute.get_strategy()
+
+
+@functools.cache
+def _mirrored(devices: tuple[str, ...]) -> tf.distribute.Strategy:
+    """Return the one strategy of a process.
+
+    A second one would number its collective operations from the start again, and TensorFlow would
+    take them for those of the first: a training of other shapes, as of a Tuner's trial, would fail.
+    """
+    return tf.distribute.MirroredStrategy(devices)
 
 
 def fingerprint(config: PipelineConfig, files: Sequence[str]) -> str:

@@ -55,31 +55,60 @@ class Learner(keras.Model):
         """Take one step and return the running loss and metrics."""
         inputs, target, weight = data
         adversarial = self._training.adversarial
+        shares = self._shares(weight)
         with tf.GradientTape() as tape:
-            loss, logits, embedded = self._loss(inputs, target, weight, 0.0)
+            loss, logits, embedded = self._loss(inputs, target, weight, shares, 0.0)
             scaled = self.optimizer.scale_loss(loss)
         variables = self.trainable_weights
         if adversarial > 0:
             gradients, against = tape.gradient(scaled, (variables, embedded))
             shift = _against(embedded, against, adversarial)
             with tf.GradientTape() as tape:
-                moved, _, _ = self._loss(inputs, target, weight, shift)
+                moved, _, _ = self._loss(inputs, target, weight, shares, shift)
                 scaled = self.optimizer.scale_loss(moved)
             more = tape.gradient(scaled, variables)
             gradients = [_sum(a, b) for a, b in zip(gradients, more, strict=True)]
         else:
             gradients = tape.gradient(scaled, variables)
+        # Added up before anything looks at them: Keras would clip, accumulate and search for
+        # infinities on each device by itself.
+        gradients = _summed(gradients)
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-        self._loss_tracker.update_state(
-            loss * tf.cast(tf.distribute.get_strategy().num_replicas_in_sync, loss.dtype),
-            sample_weight=tf.shape(target)[0],
-        )
+        self._loss_tracker.update_state(_everywhere(loss), sample_weight=tf.shape(target)[0])
         return self.compute_metrics(inputs, target, logits, weight)
 
+    def _maybe_symbolic_build(self, iterator: Any = None, data_batch: Any = None) -> None:
+        """Build for several devices from what the batches are declared to be.
+
+        Keras would take the mean of the parts of the first batch, which need not be of one size.
+        """
+        if self._distribute_strategy is not None and iterator is not None:
+            with self._distribute_strategy.scope():
+                self._symbolic_build(data_batch=iterator.data_adapter.get_tf_dataset().element_spec)
+
+    def _shares(self, weight: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return this device's share of what the batch's loss and disagreement are means over.
+
+        Where one device takes all of the batch both are 1; one that has no text has 0.
+        """
+        counted = tf.reduce_sum(tf.cast(weight > 0, tf.float32))
+        over = tf.reduce_sum(weight) if self._reads_pieces else tf.shape(weight)[0]
+        own = tf.stack([tf.cast(over, tf.float32), counted])
+        shares = tf.math.divide_no_nan(own, _everywhere(own))
+        return shares[0], shares[1]
+
     def _loss(
-        self, inputs: Any, target: tf.Tensor, weight: tf.Tensor, shift: Any
+        self,
+        inputs: Any,
+        target: tf.Tensor,
+        weight: tf.Tensor,
+        shares: tuple[tf.Tensor, tf.Tensor],
+        shift: Any,
     ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Return the loss of one or two passes, the logits and the embeddings of the first."""
+        """Return the loss of one or two passes, the logits and the embeddings of the first.
+
+        The loss is what this device adds to that of the batch.
+        """
         twice = self._training.r_drop > 0
         passes = [self._pass(inputs, shift) for _ in range(2 if twice else 1)]
         losses = [
@@ -87,10 +116,13 @@ class Learner(keras.Model):
             for samples, _ in passes
             for logits in samples
         ]
-        loss = tf.add_n(losses) / len(losses)
+        # Keras takes the devices' batches for equally large, and has divided by their number.
+        devices = tf.distribute.get_strategy().num_replicas_in_sync
+        loss = tf.add_n(losses) / len(losses) * devices * shares[0]
         first, embedded = passes[0][0][0], passes[0][1]
         if twice:
-            loss += self._training.r_drop * _disagreement(first, passes[1][0][0], weight)
+            apart = _disagreement(first, passes[1][0][0], weight)
+            loss += self._training.r_drop * apart * shares[1]
         return loss, first, embedded
 
     def _pass(self, inputs: Any, shift: Any) -> tuple[list[tf.Tensor], tf.Tensor]:
@@ -146,6 +178,17 @@ def _disagreement(first: tf.Tensor, second: tf.Tensor, weight: tf.Tensor) -> tf.
         apart = 0.5 * tf.reduce_sum((tf.exp(p) - tf.exp(q)) * (p - q), axis=-1)
     counted = tf.cast(weight > 0, apart.dtype)
     return tf.math.divide_no_nan(tf.reduce_sum(apart * counted), tf.reduce_sum(counted))
+
+
+def _everywhere(value: Any) -> Any:
+    """Return the sum over all devices of a tensor, or of each of a list of them."""
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def _summed(gradients: list[Any]) -> list[Any]:
+    """Return the gradients of the batch from those of this device's part of it."""
+    found = iter(_everywhere([gradient for gradient in gradients if gradient is not None]))
+    return [None if gradient is None else next(found) for gradient in gradients]
 
 
 def _sum(first: Any, second: Any) -> Any:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from tfx_pipeline.config.training import TrainingConfig
 from tfx_pipeline.training.schedule import WarmupLinearDecay
@@ -31,6 +32,38 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
         share = self._layer_decay ** self._below_head(variable)
         super().update_step(gradient, variable, learning_rate * share)
 
+    def _backend_apply_gradients(self, grads: Any, trainable_variables: Any) -> None:
+        """Take a step, or only add to the gradients that a later step takes."""
+        if not self.gradient_accumulation_steps or _devices() == 1:
+            super()._backend_apply_gradients(grads, trainable_variables)
+            return
+        # Keras decides on each device, where TensorFlow forbids a branch to update what they
+        # share; here it is decided once, for all of them.
+        context = tf.distribute.get_replica_context()
+        context.merge_call(self._accumulate, args=(grads, trainable_variables))
+
+    def _accumulate(self, strategy: Any, grads: Any, variables: Any) -> None:
+        accumulated = [self._accumulated_gradients[self._get_variable_index(v)] for v in variables]
+
+        def step(grads: Any) -> None:
+            steps = self.gradient_accumulation_steps
+            mean = [(g + own) / steps for g, own in zip(grads, accumulated, strict=True)]
+            mean = self._clip_gradients(mean)
+            self._apply_weight_decay(variables)
+            self._backend_update_step(mean, variables, self.learning_rate)
+            self._backend_reset_gradient_accumulators()
+
+        def add(grads: Any) -> None:
+            self._backend_increment_gradient_accumulators(grads, accumulated)
+
+        each = strategy.extended.call_for_each_replica
+        last = (self._iterations + 1) % self.gradient_accumulation_steps == 0
+        tf.cond(last, lambda: each(step, (grads,)), lambda: each(add, (grads,)))
+
+    def _all_reduce_sum_gradients(self, grads_and_vars: Any) -> Any:
+        """Return the gradients as they are: the Learner has added up those of all devices."""
+        return grads_and_vars
+
     def _below_head(self, variable: Any) -> int:
         # TensorFlow's trainer hands over the variables beneath Keras' own.
         path = getattr(variable, "path", None) or variable.name
@@ -43,6 +76,10 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
         """Return the constructor's arguments."""
         own = {"layers": self._layers, "layer_decay": self._layer_decay}
         return {**super().get_config(), **own}
+
+
+def _devices() -> int:
+    return tf.distribute.get_strategy().num_replicas_in_sync
 
 
 def build_optimizer(training: TrainingConfig, layers: int, batches: int) -> LayerwiseAdamW:
