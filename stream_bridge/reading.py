@@ -29,6 +29,8 @@ from stream_bridge.state import Position
 # local engine ignores the delay of a deferred rest, so the wait has to be here; others must not be
 # kept from their checkpoints and watermarks.
 _IDLE_SECONDS = {"local": 1.0, "prism": 0.05, "flink": 0.05}
+# A read that took less did not wait for its first line.
+_AT_ONCE_SECONDS = 0.001
 
 
 @dataclass(frozen=True)
@@ -150,27 +152,34 @@ def _nothing_to_commit() -> None:
 def read_bundle(runtime: Runtime, source: Source) -> Iterator[list[RawLine]]:
     """Chunks of lines until the bundle is old enough to be committed, or the stream pauses."""
     batching, stop_after = runtime.config.batching, runtime.config.stop_after
-    lines, first = 0, 0.0
+    lines, begun, oldest = 0, 0.0, 0.0
     while not runtime.stopping:
         limit = batching.sort_events
         if stop_after is not None:
             limit = min(limit, stop_after - runtime.metrics.total_read)
+        asked = time.monotonic()
         if lines == 0:
             wait = _IDLE_SECONDS[runtime.config.engine]
         elif lines < batching.max_events:
-            wait = max(0.0, first + batching.wait_seconds - time.monotonic())
+            wait = max(0.0, oldest + batching.wait_seconds - asked)
         else:
             wait = 0.0
         with runtime.noting_failure():
             chunk = source.read(limit, wait) if limit > 0 else []
+        now = time.monotonic()
+        if chunk and not lines:
+            begun = now
+            # A line that was there at once may have come while the last bundle was scored.
+            oldest = runtime.looked if now - asked < _AT_ONCE_SECONDS else now
+        runtime.looked = now
         if chunk:
-            first = first or time.monotonic()
             lines += len(chunk)
             runtime.metrics.lines_read(len(chunk))
             yield chunk
         if stop_after is not None and runtime.metrics.total_read >= stop_after:
             runtime.draining.set()
-        age = time.monotonic() - first if lines else 0.0
-        paused = len(chunk) < limit and (age >= batching.wait_seconds or not chunk)
+        now = time.monotonic()
+        age = now - begun if lines else 0.0
+        paused = len(chunk) < limit and (not chunk or now - oldest >= batching.wait_seconds)
         if source.done or paused or age >= batching.commit_seconds:
             return

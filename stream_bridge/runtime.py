@@ -66,6 +66,8 @@ class Runtime:
         # pipeline has ended.
         self._committing = threading.Lock()
         self._all_committed = False
+        # When the source was last asked for lines; monotonic seconds.
+        self.looked = 0.0
         patience = Patience(config.failure, self.abandon, self.metrics.waiting_for)
         self.rule_failures = Failures()
         self.sinks = Sinks(

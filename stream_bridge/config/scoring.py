@@ -15,7 +15,8 @@ class BatchingConfig(Frozen):
     Attributes:
       max_events: events in one call.
       max_bytes: bytes of text in one call.
-      wait_seconds: how long the first event of a batch waits for company.
+      wait_seconds: how long the first event of a batch waits for company, the time it may have
+        waited for the batch before it included.
       in_flight: calls that may be open at once.
       sort_events: how many events are sorted by length together before they are cut into calls.
       commit_seconds: how often positions are committed while events keep coming.
