@@ -46,6 +46,8 @@ training: {{precision: float32}}
     return path, data
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_it_guesses_better_and_is_an_encoder_like_any_other(unlabelled, tmp_path, capfd):
     path, data = unlabelled
     output = tmp_path / "encoder"
