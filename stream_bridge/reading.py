@@ -135,7 +135,7 @@ class ReadLines(beam.DoFn):
         reached = runtime.clock.advance() if runtime.clock is not None else None
         if reached is not None:
             watermark.set_watermark(Timestamp(micros=reached))
-        if position != start or lines:
+        if runtime.owes(position, lines, moved=position != start):
             finalizer.register(lambda: runtime.commit(position, lines))
         else:
             finalizer.register(_nothing_to_commit)

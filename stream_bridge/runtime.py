@@ -66,6 +66,8 @@ class Runtime:
         # pipeline has ended.
         self._committing = threading.Lock()
         self._all_committed = False
+        # A position behind durable results that was not committed yet, whoever should have.
+        self._owed: Position | None = None
         # When the source was last asked for lines; monotonic seconds.
         self.looked = 0.0
         patience = Patience(config.failure, self.abandon, self.metrics.waiting_for)
@@ -193,6 +195,17 @@ class Runtime:
     def release(self) -> None:
         """A step is done with it; it is closed where it was made."""
 
+    def owes(self, position: Position, lines: int, moved: bool) -> bool:
+        """Whether the position behind a bundle is to be committed when its results are durable.
+
+        So it is after an empty bundle where that of an earlier one was not: an engine may have
+        forgotten to say that it is durable, or a broker have refused it, and no line may come for
+        long.
+        """
+        if lines or moved:
+            self._owed = position
+        return self._owed == position
+
     def commit(self, position: Position, lines: int) -> None:
         """Moves the position behind a bundle whose results are durable."""
         with self._committing:
@@ -211,8 +224,9 @@ class Runtime:
             return
         if self.config.engine == "local":
             self.metrics.committed(lines, counts)
-        if self._source is not None:
-            self._source.committed(position)
+        taken = self._source is None or self._source.committed(position)
+        if taken and self._owed == position:
+            self._owed = None
 
     def commit_read(self) -> None:
         """Moves the position behind all that was read, when the whole pipeline is done."""

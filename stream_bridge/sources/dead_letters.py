@@ -72,7 +72,7 @@ class DeadLettersReader:
         """Bytes of dead letters not yet looked at."""
         return max(0, self._end - self._lines.offset)
 
-    def committed(self, position: Position) -> None:
+    def committed(self, position: Position) -> bool:
         """Writes down which letters were sent again."""
         done = [(at, letter) for at, letter in self._unmarked if at < position["offset"]]
         self._unmarked = self._unmarked[len(done) :]
@@ -90,6 +90,7 @@ class DeadLettersReader:
         ]
         self._marks_file.write(b"".join([orjson.dumps(mark) + b"\n" for mark in marks]))
         os.fsync(self._marks_file.fileno())
+        return True
 
     def close(self) -> None:
         """Closes the files."""

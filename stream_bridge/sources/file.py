@@ -112,8 +112,9 @@ class FileReader:
         read = self._raw.tell() if packed else self._lines.offset
         return max(0, self._size - read) + later
 
-    def committed(self, position: Position) -> None:
+    def committed(self, position: Position) -> bool:
         """Nothing to free."""
+        return True
 
     def close(self) -> None:
         """Closes the file being read."""

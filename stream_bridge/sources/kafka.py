@@ -301,19 +301,20 @@ class KafkaReader:
             raise SourceError(f"partitions of {self._config.topic} went to another bridge")
         return self._consumer.consumer_group_metadata()
 
-    def committed(self, position: Position) -> None:
+    def committed(self, position: Position) -> bool:
         """Commits the group's offsets."""
         offsets = self.offsets(position)
         if not offsets:
-            return
+            return True
         try:
             self._consumer.commit(offsets=offsets, asynchronous=False)
         except KafkaException as error:
-            # The results are durable; the next commit, or the next owner, covers these.
+            # The results are durable; it is tried again, or the next owner reads them once more.
             log = _LOG.info if error.args[0].code() in _OWNER_CHANGED else _LOG.warning
             log("offsets of %s are not committed yet: %s", self._config.topic, _reason(error))
-            return
+            return False
         self.in_transaction(position)
+        return True
 
     def in_transaction(self, position: Position) -> None:
         """The offsets were committed, here or in a transaction."""

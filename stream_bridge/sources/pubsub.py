@@ -264,14 +264,15 @@ class PubSubReader:
         self.position = {"session": self._session, "read": read}
         return [line for _, line in taken]
 
-    def committed(self, position: Position) -> None:
+    def committed(self, position: Position) -> bool:
         """Acknowledges all before the position."""
         if position.get("session") != self._session:
-            return
+            return True
         with self._arrived:
             names = [self._read.popleft() for _ in range(position["read"] - self._read_before)]
             self._read_before += len(names)
         self._leases.done(names)
+        return True
 
     def backlog_bytes(self) -> int:
         """Bytes that are here and not yet read; what Pub/Sub still holds it does not tell."""

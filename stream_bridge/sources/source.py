@@ -39,8 +39,11 @@ class Source(Protocol):
     def backlog_bytes(self) -> int:
         """About how many bytes are there and not yet read."""
 
-    def committed(self, position: Position) -> None:
-        """Everything before the position is durable: space may be freed."""
+    def committed(self, position: Position) -> bool:
+        """Everything before the position is durable: space may be freed.
+
+        False where it has to be said again.
+        """
 
     def close(self) -> None:
         """Frees files and sockets."""

@@ -190,11 +190,12 @@ class SpoolReader:
                 total += segment_path(self._spool, number).stat().st_size
         return max(0, total - int(self.position["offset"]))
 
-    def committed(self, position: Position) -> None:
+    def committed(self, position: Position) -> bool:
         """Removes the segments before the position."""
         for number in segments(self._spool):
             if number < position["segment"]:
                 segment_path(self._spool, number).unlink(missing_ok=True)
+        return True
 
     def close(self) -> None:
         """Closes the segment being read."""

@@ -203,8 +203,9 @@ class TailReader:
             return 0
         return max(0, os.fstat(self._file.handle).st_size - self._file.lines.offset)
 
-    def committed(self, position: Position) -> None:
+    def committed(self, position: Position) -> bool:
         """Nothing to free."""
+        return True
 
     def close_deleted(self) -> None:
         """Closes the file where it is read to its end and gone from the disk for good."""

@@ -103,8 +103,9 @@ class TailManyReader:
         """Bytes of all files not yet read."""
         return sum(file.backlog_bytes() for file in self._files.values())
 
-    def committed(self, position: Position) -> None:
+    def committed(self, position: Position) -> bool:
         """Nothing to free."""
+        return True
 
     def close(self) -> None:
         """Closes all files."""

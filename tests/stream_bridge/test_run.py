@@ -355,3 +355,20 @@ def test_positions_may_be_committed_at_once_and_none_after_the_last(bridge, tmp_
         assert "at" not in last
         runtime.commit({"at": 1}, 0)
         assert runtime.committed_position() == last
+
+
+def test_what_was_not_committed_is_after_an_empty_bundle(bridge, tmp_path, monkeypatch):
+    append(tmp_path / "in", "line")
+    config = bridge(source={"address": f"file:{tmp_path}/in"}).config
+    with StateDir(config.state_dir) as state, Runtime(config, state) as runtime:
+        source = runtime.source_at(None)
+        source.read(1, 1.0)
+        answers = iter([False, True])
+        monkeypatch.setattr(source, "committed", lambda position: next(answers))
+        assert runtime.owes(source.position, 1, moved=True)
+        # An engine that says nothing of the first bundle, and a source that refuses the second.
+        assert runtime.owes(source.position, 0, moved=False)
+        runtime.commit(source.position, 0)
+        assert runtime.owes(source.position, 0, moved=False)
+        runtime.commit(source.position, 0)
+        assert not runtime.owes(source.position, 0, moved=False)
