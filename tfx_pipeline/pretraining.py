@@ -14,16 +14,30 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from tfx_pipeline.config import PipelineConfig, TrainingConfig
 from tfx_pipeline.dataset.unlabelled import Unlabelled, read_unlabelled
 from tfx_pipeline.errors import DataError, EncoderError
-from tfx_pipeline.model.encoder import Encoder, find_encoder
+from tfx_pipeline.model.encoder import (
+    Encoder,
+    find_encoder,
+    load_backbone,
+    load_tokenizer,
+    load_vocabulary,
+)
 from tfx_pipeline.screen import noise_into
+
+if TYPE_CHECKING:
+    import tensorflow as tf
+
+    from tfx_pipeline.preprocessing import Tokenizer
+    from tfx_pipeline.training.masked import Masking
 
 # One text in so many is never learned from: it tells how well the others taught.
 _HELD_OUT = 20
+# The rate of a head that is fitted to an encoder which stands still.
+_HEAD_RATE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -90,7 +104,7 @@ def _learn(
     import tensorflow as tf
 
     from tfx_pipeline import precision
-    from tfx_pipeline.model.encoder import load_backbone, load_tokenizer
+    from tfx_pipeline.preprocessing import Tokenizer
     from tfx_pipeline.progress import EpochProgress, log
     from tfx_pipeline.training.batches import bucket
     from tfx_pipeline.training.masked import MaskedLanguageModel
@@ -99,13 +113,17 @@ def _learn(
     seed, asked = config.training.seed, config.pretraining
     keras.utils.set_random_seed(seed)
     masking = _masking(asked.mask, encoder)
+    # The shapes of words are no part of what is guessed.
+    tokenizer = Tokenizer.of(config.with_values({"encoder.word_shapes": False}))
+    longest = config.encoder.max_length
     held_out = texts[::_HELD_OUT]
     learned = [text for place, text in enumerate(texts) if place % _HELD_OUT]
-    batches = bucket(_windows(config, learned), asked.batch_tokens, seed)
+    batches = bucket(_windows(learned, tokenizer, longest), asked.batch_tokens, seed)
     steps = sum(1 for _ in batches)
     shown = batches.map(masking).apply(tf.data.experimental.assert_cardinality(steps))
     # What is hidden of the held-out texts is drawn once, so that epochs can be compared.
-    judged = bucket(_windows(config, held_out), asked.batch_tokens).map(masking).cache()
+    seen = _windows(held_out, tokenizer, longest)
+    judged = bucket(seen, asked.batch_tokens).map(masking).cache()
     backbone = load_backbone(encoder, precision.policy(config.training.precision))
     model = MaskedLanguageModel(backbone)
     losses = []
@@ -131,12 +149,7 @@ def _learn(
     return tuple(losses)
 
 
-# Of a head that is fitted to an encoder which stands still.
-_HEAD_RATE = 1e-3
-
-
-def _masking(share: float, encoder: Encoder) -> Any:
-    from tfx_pipeline.model.encoder import load_vocabulary
+def _masking(share: float, encoder: Encoder) -> Masking:
     from tfx_pipeline.training.masked import Masking
 
     vocabulary, _ = load_vocabulary(encoder)
@@ -148,17 +161,16 @@ def _masking(share: float, encoder: Encoder) -> Any:
     return Masking(share, vocabulary.index("[MASK]"), len(vocabulary), tuple(special))
 
 
-def _windows(config: PipelineConfig, texts: Sequence[str]) -> Any:
-    """Return a dataset of what the encoder reads at once: int32 `token_ids`, [CLS] to [SEP]."""
+def _windows(texts: Sequence[str], tokenizer: Tokenizer, longest: int) -> tf.data.Dataset:
+    """Return what the encoder reads at once: int32 `token_ids`, [CLS] to [SEP].
+
+    At most `longest` of them; they are made once, not anew in each epoch.
+    """
     import tensorflow as tf
 
     from tfx_pipeline import features
-    from tfx_pipeline.preprocessing import Tokenizer
 
-    # The shapes of words are no part of what is guessed.
-    plain = config.with_values({"encoder.word_shapes": False})
-    tokenizer = Tokenizer.of(plain)
-    room = config.encoder.max_length - 2
+    room = longest - 2
 
     def cut(ids: tf.Tensor) -> tf.data.Dataset:
         inner = ids[1:-1]
@@ -172,7 +184,7 @@ def _windows(config: PipelineConfig, texts: Sequence[str]) -> Any:
         )
 
     given = tf.data.Dataset.from_tensor_slices(list(texts)).batch(256).map(tokenizer)
-    return given.unbatch().flat_map(cut)
+    return given.unbatch().flat_map(cut).cache()
 
 
 def _write(backbone: Any, tokenizer: Any, output: Path) -> None:

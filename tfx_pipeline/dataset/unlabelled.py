@@ -41,11 +41,11 @@ def read_unlabelled(
             if isinstance(row, RejectedRow):
                 yield row
                 continue
-            for event in label_events(iter([_blind(row, config)]), config, None):
-                if isinstance(event, RejectedRow):
-                    yield event
-                else:
-                    yield Unlabelled(row, event.text, event.tokens)
+            [event] = label_events(iter([_blind(row, config)]), config, None)
+            if isinstance(event, RejectedRow):
+                yield event
+            else:
+                yield Unlabelled(row, event.text, event.tokens)
 
 
 def _blind(row: Row, config: PipelineConfig) -> Row:
