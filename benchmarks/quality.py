@@ -5,7 +5,7 @@ banking77/*.csv. Each is imported and run through `tfx-pipeline` with its config
 which names every setting; nothing is chosen on the test part. Prints the figures of the test
 part with 95 % bootstrap intervals, beside trivial baselines on the same events. What was trained
 before with the same settings on the same data is not trained again (--work keeps it). `--seeds N`
-trains each model with N seeds and prints the spread.
+trains each model with N seeds and prints the spread; `--set KEY=VALUE` tries another setting.
 
 It takes one to two hours on two cores; `--only bgl` takes a few minutes.
 """
@@ -51,6 +51,7 @@ class Trainings:
     data: Path
     work: Path
     seeds: int
+    settings: Sequence[str] = ()
 
     def scorecards(self, name: str, files: Sequence[str], model: str = "") -> list[dict[str, Any]]:
         """Import the files, run the model with each seed, and return the scorecards."""
@@ -64,6 +65,7 @@ class Trainings:
             f"data.root={self.work / 'data'}",
             f"pipeline_root={self.work / 'pipelines'}",
             f"serving.base_path={self.work / 'models'}",
+            *self.settings,
         ]
         loaded = config.load(path, settings)
         flags = ["--config", str(path), *(part for s in settings for part in ("--set", s))]
@@ -189,8 +191,11 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(".livebert/quality"))
     parser.add_argument("--only", choices=TABLES, action="append", help="may be repeated")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each model")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="override a config's key"
+    )
     given = parser.parse_args()
-    trainings = Trainings(given.data.absolute(), given.work.absolute(), given.seeds)
+    trainings = Trainings(given.data.absolute(), given.work.absolute(), given.seeds, given.set)
     for name in given.only or TABLES:
         lines = list(TABLES[name](trainings))
         columns = list(lines[0].figures)

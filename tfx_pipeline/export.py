@@ -24,7 +24,7 @@ from tfx_pipeline.config import PipelineConfig
 from tfx_pipeline.model import answers, explanation
 from tfx_pipeline.model.answers import Outputs
 from tfx_pipeline.model.calibration import Calibration
-from tfx_pipeline.model.encoder import Encoder, load_backbone
+from tfx_pipeline.model.encoder import Encoder, load_backbone, load_vocabulary
 from tfx_pipeline.model.heads import build_model
 from tfx_pipeline.model.novelty import novelty
 from tfx_pipeline.preprocessing import Tokenizer, encoder_inputs
@@ -69,29 +69,30 @@ def save(
             "novelty": novelty(embedding, module.references)
         }
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    @_signature("text")
     def serving_default(text: tf.Tensor) -> Outputs:
         return answer(text)
 
-    def texts_of(examples: tf.Tensor) -> tf.Tensor:
+    # The examples' signatures call the one of texts: the encoder is traced and stored once.
+    def answer_examples(examples: tf.Tensor) -> Outputs:
         spec = {features.TEXT: tf.io.FixedLenFeature([], tf.string)}
-        return tf.io.parse_example(examples, spec)[features.TEXT]
+        return serving_default(tf.io.parse_example(examples, spec)[features.TEXT])
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    @_signature("examples")
     def serving_examples(examples: tf.Tensor) -> Outputs:
-        return answer(texts_of(examples))
+        return answer_examples(examples)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+    @_signature("inputs")
     def classify(inputs: tf.Tensor) -> Outputs:
-        return answers.all_classes(answer(texts_of(inputs)), labels)
+        return answers.all_classes(answer_examples(inputs), labels)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+    @_signature("inputs")
     def regress(inputs: tf.Tensor) -> Outputs:
-        return {"outputs": answer(texts_of(inputs))["value"]}
+        return {"outputs": answer_examples(inputs)["value"]}
 
     raw_spec = transform.raw_feature_spec()
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    @_signature("examples")
     def transform_features(examples: tf.Tensor) -> Outputs:
         transformed = module.transform_layer(tf.io.parse_example(examples, raw_spec))
         # A sparse output has no single tensor that TF Serving could fetch.
@@ -100,16 +101,16 @@ def save(
             for name, value in transformed.items()
         }
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    @_signature("text")
     def embed(text: tf.Tensor) -> Outputs:
         outputs = network(encoder_inputs(tokenizer(text)), training=False)
         return {"embedding": tf.math.l2_normalize(outputs["pooled"], axis=1)}
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    @_signature("text")
     def explain(text: tf.Tensor) -> Outputs:
         return explanation.explain(network, config.task, tokenizer.with_offsets(text))
 
-    @tf.function(input_signature=[])
+    @_signature()
     def model_card() -> Outputs:
         return {"card": tf.constant([json.dumps(card)])}
 
@@ -131,12 +132,23 @@ def save(
     _write_extras(Path(path) / "assets.extra", config, card, warmup_texts)
 
 
+def _signature(*inputs: str) -> Callable[[Callable[..., Outputs]], Any]:
+    """Make a graph function whose inputs are string[n] of these names.
+
+    AutoGraph is off: nothing here branches on a tensor in Python, and rewriting the source of each
+    function that is called takes as long as all the rest of an export.
+    """
+    specs = [tf.TensorSpec([None], tf.string, name=name) for name in inputs]
+    return tf.function(input_signature=specs, autograph=False)
+
+
 def serving_network(config: PipelineConfig, encoder: Encoder, model: keras.Model) -> keras.Model:
     """Rebuild the trained model in the precision it is served in."""
     dtype = precision.resolve(config.serving.precision)
     backbone = load_backbone(encoder, dtype, config.encoder.word_shapes)
     outputs = model.output["logits"].shape[-1]
-    network = build_model(backbone, config.task, outputs, 0.0, config.encoder, config.training.wide)
+    wide = load_vocabulary(encoder)[0] if config.training.wide else ()
+    network = build_model(backbone, config.task, outputs, 0.0, config.encoder, wide)
     network.set_weights(model.get_weights())
     return network
 

@@ -58,8 +58,9 @@ class TrainingConfig(Frozen):
     the embeddings. `average` gives the running mean of the weights (`ema`, with `ema_decay` a
     step) or the mean over the epochs from the middle on (`swa`) in place of the last weights.
 
-    `wide` adds to the encoder's logits those of logistic regression on n-grams of word pieces, for
-    the anomaly and classification tasks: what both say holds for more than what either has seen.
+    `wide` puts logistic regression on words and word pairs beside the encoder, for the anomaly and
+    classification tasks. Log-odds of labels are added; an anomaly is what both call one: the
+    lesser of their log-odds counts, each on the scale of the held-out events.
 
     Validation: the eval split chooses the threshold, and the epoch, stopping after `patience`
     epochs without a better one (0: all epochs are trained and the last weights count, for an eval

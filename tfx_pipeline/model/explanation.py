@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfx_pipeline.model.heads import token_embedding
-from tfx_pipeline.model.wide import WideLogits
+from tfx_pipeline.model.wide import Lesser
 from tfx_pipeline.preprocessing import Pieces, encoder_inputs
 
 _NODES = 8
@@ -47,7 +47,7 @@ def explain(network: keras.Model, task: str, pieces: Pieces) -> dict[str, tf.Ten
     """Attribute the winning score of each text to its word pieces.
 
     What a linear part beside the encoder adds to the score is exact, piece by piece; of a text of
-    padding it adds nothing.
+    padding it adds nothing. Where the lesser of both counts, that part alone is explained.
 
     Returns `token` string[n, T], the bytes of each piece as it was read, `attribution`
     float32[n, T], `begin` and `end` int32[n, T] in bytes of the text, and `length` int32[n].
@@ -75,10 +75,13 @@ def explain(network: keras.Model, task: str, pieces: Pieces) -> dict[str, tf.Ten
         return join(found["logits"], found["pooled"], text, inputs["padding_mask"])["logits"]
 
     # The winner is that of both parts; the way of the gradients is the encoder's alone.
-    linear = next((layer for layer in network.layers if isinstance(layer, WideLogits)), None)
+    layers = {layer.name: layer for layer in network.layers}
+    linear, both = layers.get("wide"), layers.get("both")
     reached = logits_of(embedded)
     if linear is not None:
-        reached += linear(inputs["token_ids"], inputs["padding_mask"])
+        words = linear(inputs["token_ids"], inputs["padding_mask"])
+        counts = _counts(both, reached, words)
+        reached += words
     score = winning(task, reached, pieces)
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     nodes, weights = tf.constant((nodes + 1) / 2, tf.float32), tf.constant(weights / 2, tf.float32)
@@ -101,8 +104,17 @@ def explain(network: keras.Model, task: str, pieces: Pieces) -> dict[str, tf.Ten
     if linear is not None:
         shares = linear.shares(inputs["token_ids"], inputs["padding_mask"])
         winner = tf.argmax(reached, axis=1, output_type=tf.int32)  # 0 where there is one logit
-        attribution += tf.gather(shares, winner, axis=2, batch_dims=1)
+        shares = tf.gather(shares, winner, axis=2, batch_dims=1)
+        attribution = attribution * counts[:, :1] + shares * counts[:, 1:]
     return _placed(pieces, attribution)
+
+
+def _counts(both: Lesser | None, encoder: tf.Tensor, linear: tf.Tensor) -> tf.Tensor:
+    """Return how much of each part's logits is in the score, float32[n, 2]."""
+    if both is None:
+        return tf.ones([tf.shape(encoder)[0], 2])
+    lesser = tf.argmin(both.scaled(encoder, linear), axis=1)
+    return tf.one_hot(lesser, 2) * both.slopes
 
 
 def _texts(

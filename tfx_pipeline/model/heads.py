@@ -6,13 +6,14 @@ Mean pooling is how the default encoder was pretrained to give one vector a text
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import layers, ops
 
 from tfx_pipeline.config import EncoderConfig
-from tfx_pipeline.model.wide import WideLogits
+from tfx_pipeline.model.wide import Lesser, WideLogits
 from tfx_pipeline.model.windows import CutWindows, JoinWindows
 
 
@@ -38,13 +39,15 @@ def build_model(
     labels: int,
     dropout: float,
     config: EncoderConfig,
-    wide: bool = False,
+    wide: Sequence[str] = (),
 ) -> keras.Model:
     """Put a head on the backbone, and the windows that the config asks for round both.
 
-    With `wide` the logits are the sum of the head's and those of a linear model of the word pieces.
+    With `wide`, the encoder's word pieces, the logits are those of the head and of a linear model
+    of the words together.
 
-    Returns a model from a BertBackbone's inputs, of any length, to what `build_head` gives.
+    Returns a model from a BertBackbone's inputs, of any length, to what `build_head` gives; for
+    the anomaly task with `wide` also to `parts` float32[n, 2], the logits of each.
     """
     head = build_head(backbone, task, labels, dropout)
     inputs = {
@@ -61,9 +64,15 @@ def build_model(
         found["logits"], found["pooled"], text, inputs["padding_mask"]
     )
     if wide:
-        linear = WideLogits(width(task, labels), dtype="float32", name="wide")
+        linear = WideLogits(width(task, labels), wide, dtype="float32", name="wide")
         more = linear(inputs["token_ids"], inputs["padding_mask"])
-        joined = {**joined, "logits": layers.Add(dtype="float32")([joined["logits"], more])}
+        parts = [joined["logits"], more]
+        if task == "anomaly":
+            both = Lesser(dtype="float32", name="both")(*parts)
+            joined["parts"] = layers.Concatenate(dtype="float32")(parts)
+        else:
+            both = layers.Add(dtype="float32")(parts)
+        joined["logits"] = both
     return keras.Model(inputs, joined)
 
 

@@ -1,14 +1,22 @@
-"""A linear model of word-piece n-grams beside the encoder: two views, their log-odds added.
+"""A linear model of words and word pairs beside the encoder: two views of a text, and one answer.
 
-What an encoder makes of few templates it has seen does not hold for others as surely as a linear
-model of their words does, and the reverse; the sum of log-odds (a logarithmic opinion pool,
-Genest & Zidek 1986) is as sure as both are. The linear part is logistic regression on hashed
-n-grams (Weinberger et al. 2009) weighted by TF-IDF; it lies in the graph as a layer.
+What either makes of the few templates it has seen does not hold for all others, and they err on
+different ones. Of several labels the answer is the sum of the log-odds (a logarithmic opinion
+pool, Genest & Zidek 1986). An anomaly is what both call one: the lesser of their log-odds counts,
+each put on the scale of held-out events first, so that neither is surer than it has reason to be.
+
+The linear part is logistic regression on hashed words (Weinberger et al. 2009) weighted by
+TF-IDF; it lies in the graph as a layer.
+
+Words are put together again from their pieces. Punctuation is left out, and one number is like
+another: both say more of the template that an event came from than of what it means.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -19,9 +27,13 @@ import tensorflow as tf
 from tfx_pipeline.model.word_shapes import unpack
 
 _BUCKETS = 1 << 16
-_LONGEST = 3
+_LONGEST = 2
 _MIX = 1_000_003
 _MODULUS = (1 << 31) - 1
+# BERT knows no word of more characters, and so of more pieces.
+_PIECES = 100
+_POWERS = [pow(_MIX, place, _MODULUS) for place in range(_PIECES)]
+_SPECIAL = ("[PAD]", "[CLS]", "[SEP]", "[MASK]")
 # As weak a prior as the rarest of labels bears.
 _C = 3.0
 
@@ -33,9 +45,11 @@ class WideLogits(keras.layers.Layer):
     Its weights are no part of gradient descent.
     """
 
-    def __init__(self, outputs: int, **options: Any) -> None:
-        super().__init__(trainable=False, **options)
+    def __init__(self, outputs: int, pieces: Sequence[str], **options: Any) -> None:
+        super().__init__(**{**options, "trainable": False})
         self.outputs = outputs
+        self._pieces = pieces
+        self._vocabulary = Vocabulary.of(pieces)
         zeros = {"initializer": "zeros", "trainable": False}
         self.rarity = self.add_weight(shape=(_BUCKETS,), name="rarity", **zeros)
         self.kernel = self.add_weight(shape=(_BUCKETS, self.outputs), name="kernel", **zeros)
@@ -44,24 +58,29 @@ class WideLogits(keras.layers.Layer):
 
     def call(self, token_ids: Any, padding_mask: Any) -> Any:
         """Return the logits."""
-        return tf.matmul(self._weighed(ngrams(token_ids, padding_mask)), self.kernel) + self.bias
+        words = words_of(token_ids, padding_mask, self._vocabulary)
+        return tf.matmul(self._weighed(count(words)), self.kernel) + self.bias
 
     def shares(self, token_ids: Any, padding_mask: Any) -> Any:
         """Return what each word piece adds to the logits, float32[n, T, k].
 
-        What an n-gram adds is parted evenly among its pieces; with the bias they add up to the
-        logits.
+        What a word or a pair adds is parted evenly among its words, and what a word does among its
+        pieces; with the bias they add up to the logits.
         """
-        counts = ngrams(token_ids, padding_mask)
+        words = words_of(token_ids, padding_mask, self._vocabulary)
+        counts = count(words)
         each = tf.math.divide_no_nan(self._weighed(counts), counts)
-        length = tf.shape(token_ids)[1]
-        total = tf.zeros([tf.shape(token_ids)[0], length, self.outputs])
-        for size, (buckets, within) in enumerate(_placed(token_ids, padding_mask), start=1):
+        width = tf.shape(words.hashed)[1]
+        total = tf.zeros([tf.shape(token_ids)[0], width, self.outputs])
+        for size, (buckets, within) in enumerate(_placed(words), start=1):
             weight = tf.where(within, tf.gather(each, buckets, batch_dims=1) / size, 0.0)
             added = weight[..., None] * tf.gather(self.kernel, buckets)
             for later in range(size):
-                total += tf.pad(added, [[0, 0], [later, 0], [0, 0]])[:, :length]
-        return total
+                total += tf.pad(added, [[0, 0], [later, 0], [0, 0]])[:, :width]
+        # -1, no word, is none of the columns: its row of the one-hot matrix is 0.
+        belongs = tf.one_hot(words.number, width)
+        among = tf.math.divide_no_nan(belongs, tf.reduce_sum(belongs, axis=1, keepdims=True))
+        return tf.matmul(among, total)
 
     def _weighed(self, counts: tf.Tensor) -> tf.Tensor:
         weighed = tf.where(counts > 0, 1.0 + tf.math.log(tf.maximum(counts, 1.0)), 0.0)
@@ -69,7 +88,7 @@ class WideLogits(keras.layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
-        return {**super().get_config(), "outputs": self.outputs}
+        return {**super().get_config(), "outputs": self.outputs, "pieces": list(self._pieces)}
 
     def fit(
         self,
@@ -80,11 +99,12 @@ class WideLogits(keras.layers.Layer):
         from scipy import sparse
         from sklearn.linear_model import LogisticRegression
 
-        counts, ids = [], []
-        for inputs, target, _ in batches:
-            found = ngrams(inputs["token_ids"], inputs["padding_mask"]).numpy()
-            counts.append(sparse.csr_matrix(found))
+        counts, ids, weights = [], [], []
+        for inputs, target, weight in batches:
+            words = words_of(inputs["token_ids"], inputs["padding_mask"], self._vocabulary)
+            counts.append(sparse.csr_matrix(count(words).numpy()))
             ids.append(np.asarray(target))
+            weights.append(np.asarray(weight))
         rows, truth = sparse.vstack(counts).tocsr(), np.concatenate(ids)
         if len(np.unique(truth)) < 2:
             return
@@ -94,16 +114,102 @@ class WideLogits(keras.layers.Layer):
         rows = rows.multiply(rarity[None]).tocsr()
         length = np.sqrt(np.asarray(rows.multiply(rows).sum(axis=1)).ravel())
         rows = sparse.diags(1.0 / np.maximum(length, 1e-12)) @ rows
-        model = LogisticRegression(C=_C, max_iter=1000, class_weight="balanced").fit(rows, truth)
+        model = LogisticRegression(C=_C, max_iter=1000, class_weight="balanced")
+        model.fit(rows, truth, np.concatenate(weights))
         kernel, bias = _outputs(model, labels, self.outputs)
         self.rarity.assign(rarity)
         self.kernel.assign(kernel)
         self.bias.assign(bias)
 
 
-def ngrams(token_ids: tf.Tensor, padding_mask: tf.Tensor) -> tf.Tensor:
-    """Count the 1- to 3-grams of word pieces in hashed buckets; float32[n, buckets]."""
-    buckets, within = zip(*_placed(token_ids, padding_mask), strict=True)
+@keras.saving.register_keras_serializable(package="livebert")
+class Lesser(keras.layers.Layer):
+    """The lesser of two log-odds, each float32[n, 1] scaled by its slope and offset.
+
+    Until `scale` they are taken as they are; the weights are no part of gradient descent.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "trainable": False})
+        self.slopes = self.add_weight(shape=(2,), name="slopes", initializer="ones")
+        self.offsets = self.add_weight(shape=(2,), name="offsets", initializer="zeros")
+        self.built = True
+
+    def call(self, encoder: Any, linear: Any) -> Any:
+        """Return the lesser, float32[n, 1]."""
+        return tf.reduce_min(self.scaled(encoder, linear), axis=1, keepdims=True)
+
+    def scaled(self, encoder: Any, linear: Any) -> Any:
+        """Return both, float32[n, 2]."""
+        return tf.concat([encoder, linear], axis=1) * self.slopes + self.offsets
+
+    def scale(self, slopes: npt.NDArray[np.float64], offsets: npt.NDArray[np.float64]) -> None:
+        """Set what the parts are multiplied with, and what is then added; each of 2."""
+        self.slopes.assign(slopes)
+        self.offsets.assign(offsets)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What the linear part needs to know of each word piece.
+
+    `begins` bool[V] says whether a word begins with it, `spoken` bool[V] whether it has a letter
+    or a digit and stands for text; `like` int32[V] is the id of the piece that it counts as.
+    """
+
+    begins: npt.NDArray[np.bool_]
+    spoken: npt.NDArray[np.bool_]
+    like: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, pieces: Sequence[str]) -> Vocabulary:
+        """Look at word pieces, in the order of their ids."""
+        ends = ["".join("0" if c.isdecimal() else c for c in piece) for piece in pieces]
+        first: dict[str, int] = {}
+        for number, piece in enumerate(ends):
+            first.setdefault(re.sub("0+", "0", piece), number)
+        return cls(
+            np.array([not piece.startswith("##") for piece in pieces]),
+            np.array([re.search(r"[^\W_]", p) is not None and p not in _SPECIAL for p in pieces]),
+            np.array([first[re.sub("0+", "0", piece)] for piece in ends], np.int32),
+        )
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of a batch: `hashed` int64[n, W], `within` bool[n, W] where there is one.
+
+    `number` int32[n, T] is the word that a piece belongs to, -1 for none.
+    """
+
+    hashed: tf.Tensor
+    within: tf.Tensor
+    number: tf.Tensor
+
+
+def words_of(token_ids: tf.Tensor, padding_mask: tf.Tensor, vocabulary: Vocabulary) -> Words:
+    """Put int32[n, T] word pieces together."""
+    ids = unpack(token_ids)[0]
+    spoken = tf.logical_and(tf.cast(padding_mask, tf.bool), tf.gather(vocabulary.spoken, ids))
+    begins = tf.logical_and(spoken, tf.gather(vocabulary.begins, ids))
+    number = tf.where(spoken, tf.cumsum(tf.cast(begins, tf.int32), axis=1) - 1, -1)
+    counts = tf.reduce_max(number, axis=1, keepdims=True) + 1
+    rows, width = tf.shape(ids)[0], tf.maximum(tf.reduce_max(counts), 1)
+    # The words of all texts in one row, where -1 is none and left out of a sum.
+    word = tf.reshape(tf.where(spoken, tf.range(rows)[:, None] * width + number, -1), [-1])
+    place = tf.reshape(tf.zeros_like(ids) + tf.range(tf.shape(ids)[1]), [-1])
+    first = tf.math.unsorted_segment_min(place, word, rows * width)
+    inside = place - tf.gather(first, tf.maximum(word, 0))
+    power = tf.gather(tf.constant(_POWERS, tf.int64), tf.clip_by_value(inside, 0, _PIECES - 1))
+    like = tf.reshape(tf.cast(tf.gather(vocabulary.like, ids), tf.int64), [-1])
+    mixed = tf.math.unsorted_segment_sum((like + 1) * power % _MODULUS, word, rows * width)
+    hashed = tf.reshape(mixed % _MODULUS, [rows, width])
+    return Words(hashed, tf.range(width) < counts, number)
+
+
+def count(words: Words) -> tf.Tensor:
+    """Count words and word pairs in hashed buckets; float32[n, buckets]."""
+    buckets, within = zip(*_placed(words), strict=True)
     values = tf.ragged.boolean_mask(tf.concat(buckets, axis=1), tf.concat(within, axis=1))
     counts = tf.math.bincount(
         values, minlength=_BUCKETS, maxlength=_BUCKETS, axis=-1, dtype=tf.float32
@@ -111,22 +217,21 @@ def ngrams(token_ids: tf.Tensor, padding_mask: tf.Tensor) -> tf.Tensor:
     return tf.ensure_shape(counts, [None, _BUCKETS])
 
 
-def _placed(token_ids: tf.Tensor, padding_mask: tf.Tensor) -> list[tuple[tf.Tensor, tf.Tensor]]:
-    """Return for each size the buckets int32[n, T] of the n-grams that begin at each place.
+def _placed(words: Words) -> list[tuple[tf.Tensor, tf.Tensor]]:
+    """Return for each size the buckets int32[n, W] of the n-grams that begin at each word.
 
-    Beside them bool[n, T] says which of them end inside the text.
+    Beside them bool[n, W] says which of them end inside the text.
     """
-    known = tf.cast(padding_mask, tf.bool)
-    ids = tf.cast(unpack(token_ids)[0], tf.int64) + 1
-    length = tf.shape(ids)[1]
-    hashed = tf.zeros_like(ids)
+    width = tf.shape(words.hashed)[1]
+    mixed = tf.zeros_like(words.hashed)
     found = []
     for size in range(1, _LONGEST + 1):
-        # The n-gram that begins at each place; past the end of the text there is none.
-        later = tf.pad(ids[:, size - 1 :], [[0, 0], [0, tf.minimum(size - 1, length)]])
-        within = tf.pad(known[:, size - 1 :], [[0, 0], [0, tf.minimum(size - 1, length)]])
-        hashed = (hashed * _MIX + later) % _MODULUS
-        found.append((tf.cast(hashed % _BUCKETS, tf.int32), within))
+        # The n-gram that begins at each word; past the end of the text there is none.
+        past = [[0, 0], [0, tf.minimum(size - 1, width)]]
+        later = tf.pad(words.hashed[:, size - 1 :] + 1, past)
+        within = tf.pad(words.within[:, size - 1 :], past)
+        mixed = (mixed * _MIX + later) % _MODULUS
+        found.append((tf.cast(mixed % _BUCKETS, tf.int32), within))
     return found
 
 

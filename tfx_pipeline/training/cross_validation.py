@@ -25,6 +25,7 @@ from tfx_pipeline.model.calibration import Calibration
 from tfx_pipeline.progress import log
 from tfx_pipeline.training.batches import TARGET
 from tfx_pipeline.training.fine_tuning import FineTuning
+from tfx_pipeline.training.pooling import agreed
 from tfx_pipeline.training.scoring import Scored, compiled, joined, score
 from tfx_pipeline.training.watching import Watch
 
@@ -93,7 +94,7 @@ def cross_validate(
         if held_out.any() and not held_out.all():
             log.info("  fold %d/%d, %d held out", fold + 1, config.training.folds, held_out.sum())
             scored.append(_fold(tuning, examples, held_out, fold, watch))
-            pooled = [joined(epoch) for epoch in zip(*scored, strict=True)]
+            pooled = [agreed(joined(epoch)) for epoch in zip(*scored, strict=True)]
             figures = [main_metric(tuning, epoch) for epoch in pooled]
             best = int(np.nanargmax(figures)) if np.isfinite(figures).any() else len(figures) - 1
             watch.reached(figures[best], fold + 1, config.training.folds)
@@ -165,6 +166,7 @@ def _write(folder: Path, scored: Sequence[Scored]) -> None:
             targets=found.targets,
             counts=found.counts,
             texts=np.array(found.texts),
+            **({} if found.parts is None else {"parts": found.parts}),
         )
     # Written last: it says that the others are whole.
     (folder / _DONE).write_text(json.dumps({"epochs": len(scored)}), encoding="utf-8")
@@ -176,5 +178,6 @@ def _read(folder: Path) -> list[Scored]:
     for epoch in range(epochs):
         with np.load(folder / f"{epoch}.npz") as kept:
             arrays = {name: kept[name] for name in ("logits", "pooled", "targets", "counts")}
-            found.append(Scored(**arrays, texts=kept["texts"].tolist()))
+            both = kept.get("parts")
+            found.append(Scored(**arrays, texts=kept["texts"].tolist(), parts=both))
     return found

@@ -17,7 +17,7 @@ import tensorflow as tf
 from tfx_pipeline import features, precision
 from tfx_pipeline.config import PipelineConfig
 from tfx_pipeline.evaluation.baselines import template
-from tfx_pipeline.model.encoder import Encoder, load_backbone
+from tfx_pipeline.model.encoder import Encoder, load_backbone, load_vocabulary
 from tfx_pipeline.model.heads import build_model
 from tfx_pipeline.model.lora import merged_weights, restrict
 from tfx_pipeline.progress import EpochProgress, log
@@ -76,6 +76,8 @@ class FineTuning:
             network = self._network(backbone)
             if self.before is not None:
                 warm_start(network, config, self.encoder, self.labels, self.before)
+            if training.template_weight == "root":
+                train = template_weighted(train)
             if training.wide:
                 seen = bucket(train, _WIDE_TOKENS).map(learnable(None))
                 network.get_layer("wide").fit(seen, len(self.labels))
@@ -118,14 +120,12 @@ class FineTuning:
             len(self.labels),
             config.training.dropout,
             config.encoder,
-            config.training.wide,
+            load_vocabulary(self.encoder)[0] if config.training.wide else (),
         )
 
     def _batches(self, train: tf.data.Dataset) -> tf.data.Dataset:
         training = self.config.training
         weights = class_weights(self.config, train, len(self.labels))
-        if training.template_weight == "root":
-            train = template_weighted(train)
         batches = bucket(train, training.batch_tokens)
         # Which bucket a row falls into does not change, so every epoch has as many batches; what
         # augmentation makes of a text may change it, and then this many are taken.

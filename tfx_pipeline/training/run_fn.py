@@ -21,6 +21,7 @@ from tfx_pipeline.progress import log
 from tfx_pipeline.training.fine_tuning import fingerprint
 from tfx_pipeline.training.history import History
 from tfx_pipeline.training.material import Material, count, validate
+from tfx_pipeline.training.pooling import scale
 from tfx_pipeline.training.scoring import Scored, compiled, score
 
 # Around 0 in quarters: beyond, a tag would have to be e^4 times likelier than the model says.
@@ -53,6 +54,8 @@ def run_fn(fn_args: Any) -> None:
     scored = found.scored
     if config.task == "token":
         scored = shift_outside(model, labels, scored)
+    if scored.parts is not None:
+        scored = scale(model, scored)
     calibration = calibrate(config, scored, material.held_out)
     tokens = 4 * config.training.batch_tokens
     references = choose_references(

@@ -58,13 +58,19 @@ def warm_start(
                 f"{ours}; set training.warm_start: false for one run"
             )
     reader = tf.train.load_checkpoint(f"{version}/variables/variables")
-    values = _weights(reader)
+    values, variables = _weights(reader), own_weights(network)
+    if len(values) != len(variables):
+        raise EncoderError(
+            f"training.warm_start: the last blessed model has {len(values)} weights and this one "
+            f"{len(variables)}: an earlier release of livebert made it; set "
+            "training.warm_start: false for one run"
+        )
     kept = [place for place, label in enumerate(labels) if label in card["labels"]]
     was = [card["labels"].index(labels[place]) for place in kept]
     of_labels = config.task in ("classification", "token")
     head = network.get_layer("head").get_layer("logits")
     head_variables = {id(head.kernel), id(head.bias)}
-    for variable, value in zip(own_weights(network), values, strict=True):
+    for variable, value in zip(variables, values, strict=True):
         if "wide/" in variable.path:
             # It is fitted anew, before the training.
             continue
