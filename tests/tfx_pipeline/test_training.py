@@ -221,3 +221,8 @@ def test_a_warm_start_knows_its_labels_again(tiny_bert, rows, tmp_path, lora_ran
     other = config_of(tiny_bert).model_copy(update={"task": "regression"})
     with pytest.raises(EncoderError, match="has task classification, the config regression"):
         FineTuning(other, encoder, (), before=str(tmp_path)).run(data, None)
+    # A network of an earlier release may have had other weights.
+    module.weights = module.weights[1:]
+    tf.saved_model.save(module, str(tmp_path))
+    with pytest.raises(EncoderError, match="an earlier release of livebert made it"):
+        FineTuning(still, encoder, labels, before=str(tmp_path)).run(data, None)

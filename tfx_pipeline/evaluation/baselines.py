@@ -50,6 +50,14 @@ def template(text: str) -> str:
     return _VARIABLE.sub("*", text)
 
 
+def template_weights(texts: Sequence[str]) -> npt.NDArray[np.float64]:
+    """Weigh each text by one over the root of the texts of its template; their mean is 1."""
+    names = [template(text) for text in texts]
+    _, number, counts = np.unique(names, return_inverse=True, return_counts=True)
+    weights = 1.0 / np.sqrt(counts[number])
+    return weights / weights.mean()
+
+
 def anomaly_baselines(
     train: Labelled, evaluation: Labelled, test: Labelled, alerts: int | None = None
 ) -> dict[str, dict[str, float]]:

@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from tfx_pipeline import features, precision
 from tfx_pipeline.config import PipelineConfig
-from tfx_pipeline.evaluation.baselines import template
+from tfx_pipeline.evaluation.baselines import template_weights
 from tfx_pipeline.model.encoder import Encoder, load_backbone, load_vocabulary
 from tfx_pipeline.model.heads import build_model
 from tfx_pipeline.model.lora import merged_weights, restrict
@@ -204,13 +204,9 @@ def class_weights(
 
 def template_weighted(train: tf.data.Dataset) -> tf.data.Dataset:
     """Weigh each event by one over the root of the events of its template; mean 1."""
-    names = [
-        template(example[features.TEXT].decode("utf-8", "replace"))
-        for example in train.as_numpy_iterator()
-    ]
-    _, number, counts = np.unique(names, return_inverse=True, return_counts=True)
-    weights = 1.0 / np.sqrt(counts[number])
-    weights = (weights * len(weights) / weights.sum()).astype(np.float32)
+    weights = template_weights(
+        [example[features.TEXT].decode("utf-8", "replace") for example in train.as_numpy_iterator()]
+    ).astype(np.float32)
     paired = tf.data.Dataset.zip((train, tf.data.Dataset.from_tensor_slices(weights)))
     return paired.map(
         lambda example, weight: {**example, features.WEIGHT: example[features.WEIGHT] * weight}

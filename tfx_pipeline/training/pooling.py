@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from tfx_pipeline.evaluation.baselines import template
+from tfx_pipeline.evaluation.baselines import template_weights
 from tfx_pipeline.progress import log
 from tfx_pipeline.training.scoring import Scored
 
@@ -60,9 +60,7 @@ def fit_scaling(scored: Scored) -> Scaling:
         return Scaling(slopes, offsets)
     from sklearn.linear_model import LogisticRegression
 
-    names = [template(text) for text in scored.texts]
-    _, number, counts = np.unique(names, return_inverse=True, return_counts=True)
-    weights = 1.0 / np.sqrt(counts[number])
+    weights = template_weights(scored.texts)
     for place in range(2):
         fitted = LogisticRegression(C=1e3, class_weight="balanced").fit(
             scored.parts[:, place : place + 1], anomalous, sample_weight=weights
