@@ -41,6 +41,10 @@ def test_punctuation_is_no_word_and_numbers_are_alike():
     assert words("x ##8") != words("x ##a")
 
 
+def test_what_goes_on_with_no_word_is_none():
+    assert words("a b", "##a x", "c") == [*words("a b"), *words("x"), *words("c")]
+
+
 def test_a_batch_may_have_no_word_and_no_text():
     assert words("", "! !") == [[], []]
     ids, mask = batch("a b")

@@ -164,14 +164,14 @@ class Vocabulary:
     @classmethod
     def of(cls, pieces: Sequence[str]) -> Vocabulary:
         """Look at word pieces, in the order of their ids."""
-        ends = ["".join("0" if c.isdecimal() else c for c in piece) for piece in pieces]
+        alike = [re.sub(r"\d+", "0", piece) for piece in pieces]
         first: dict[str, int] = {}
-        for number, piece in enumerate(ends):
-            first.setdefault(re.sub("0+", "0", piece), number)
+        for number, piece in enumerate(alike):
+            first.setdefault(piece, number)
         return cls(
             np.array([not piece.startswith("##") for piece in pieces]),
             np.array([re.search(r"[^\W_]", p) is not None and p not in _SPECIAL for p in pieces]),
-            np.array([first[re.sub("0+", "0", piece)] for piece in ends], np.int32),
+            np.array([first[piece] for piece in alike], np.int32),
         )
 
 
@@ -196,7 +196,7 @@ def words_of(token_ids: tf.Tensor, padding_mask: tf.Tensor, vocabulary: Vocabula
     counts = tf.reduce_max(number, axis=1, keepdims=True) + 1
     rows, width = tf.shape(ids)[0], tf.maximum(tf.reduce_max(counts), 1)
     # The words of all texts in one row, where -1 is none and left out of a sum.
-    word = tf.reshape(tf.where(spoken, tf.range(rows)[:, None] * width + number, -1), [-1])
+    word = tf.reshape(tf.where(number < 0, -1, tf.range(rows)[:, None] * width + number), [-1])
     place = tf.reshape(tf.zeros_like(ids) + tf.range(tf.shape(ids)[1]), [-1])
     first = tf.math.unsorted_segment_min(place, word, rows * width)
     inside = place - tf.gather(first, tf.maximum(word, 0))
