@@ -79,16 +79,12 @@ def _fetched(folder: Path) -> Path:
     maven = shutil.which("mvn")
     if maven is None:
         sys.exit("bge_small: mvn is missing: apt-get install maven")
-    command = [
-        maven,
-        "-q",
-        "-B",
-        "-Dstyle.color=never",
-        "dependency:copy",
-        f"-Dartifact={_ARTIFACT}",
-    ]
-    if subprocess.run([*command, f"-DoutputDirectory={folder}"], check=False).returncode:  # noqa: S603 - Maven
-        sys.exit(f"bge_small: Maven did not fetch {_ARTIFACT}; what it said stands above")
+    asked = [f"-Dartifact={_ARTIFACT}", f"-DoutputDirectory={folder}"]
+    done = subprocess.run(  # noqa: S603 - Maven
+        [maven, "-q", "-B", "dependency:copy", *asked], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"{done.stdout}bge_small: Maven did not fetch {_ARTIFACT}; what it said is above")
     return folder / _JAR
 
 
