@@ -144,13 +144,12 @@ class _Recorder(keras.callbacks.Callback):
         super().__init__()
         self._held_out = held_out
         self._batch_tokens = batch_tokens
-        self._run: Any = None
         self.scored: list[Scored] = []
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Score."""
-        self._run = self._run or compiled(self.model.network)
-        self.scored.append(score(self._run, self._held_out, self._batch_tokens))
+        run = compiled(self.model.network)
+        self.scored.append(score(run, self._held_out, self._batch_tokens))
 
 
 _DONE = "done.json"

@@ -42,14 +42,16 @@ def scale(model: keras.Model, scored: Scored) -> Scored:
         "  an anomaly is what both call one: encoder %.2f x %+.2f, words %.2f x %+.2f",
         *np.stack([scaling.slopes, scaling.offsets], axis=1).ravel(),
     )
-    return agreed(scored)
+    return _scaled(scored, scaling)
 
 
 def agreed(scored: Scored) -> Scored:
     """Return events with the logits that their own scaling gives; as they are without parts."""
-    if scored.parts is None:
-        return scored
-    return dataclasses.replace(scored, logits=fit_scaling(scored).lesser(scored.parts))
+    return scored if scored.parts is None else _scaled(scored, fit_scaling(scored))
+
+
+def _scaled(scored: Scored, scaling: Scaling) -> Scored:
+    return dataclasses.replace(scored, logits=scaling.lesser(scored.parts))
 
 
 def fit_scaling(scored: Scored) -> Scaling:
