@@ -115,7 +115,8 @@ def specs(trained, tiny_bert, tmp_path_factory) -> dict[str, dict]:
         "training.warm_start=true",
         "data.spans.last=3",
         "tuning={trials: 1, parameters: {training.batch_tokens: [333]}}",
-        "evaluation.bounds=[]",
+        # What this tiny model learns is noise: any drop will do.
+        "evaluation.bounds=[{metric: average_precision, may_drop: 1}]",
         "serving.gate.seconds=0.2",
         f"data.root={trained.folder / 'data'}",
         f"kubeflow.data={trained.folder / 'data'}",
