@@ -11,8 +11,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from kfp.pipeline_spec import pipeline_spec_pb2
-from tfx import v1 as tfx
 from tfx.dsl.components.base.base_component import BaseComponent
+from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import (
+    KubeflowV2DagRunner,
+    KubeflowV2DagRunnerConfig,
+)
+from tfx.orchestration.pipeline import Pipeline
 
 from tfx_pipeline import pipeline
 from tfx_pipeline.config import PipelineConfig
@@ -44,8 +48,8 @@ def compile_pipeline(config: PipelineConfig, output: Path, vertex: bool = False)
         asked = kubeflow.resources.get(component.id)
         if asked is not None and isinstance(component, BaseComponent):
             component.with_platform_config(_resources(asked))
-    runner = tfx.orchestration.experimental.KubeflowV2DagRunner(
-        config=tfx.orchestration.experimental.KubeflowV2DagRunnerConfig(
+    runner = KubeflowV2DagRunner(
+        config=KubeflowV2DagRunnerConfig(
             default_image=kubeflow.image,
             default_commands=list(COMMAND),
             # In the older schema the span that ExampleGen's driver finds never reaches it.
@@ -55,7 +59,7 @@ def compile_pipeline(config: PipelineConfig, output: Path, vertex: bool = False)
         output_filename=output.name,
     )
     runner.run(
-        tfx.dsl.Pipeline(
+        Pipeline(
             pipeline_name=_kubernetes_name(config.name),
             pipeline_root=kubeflow.pipeline_root,
             components=components,

@@ -4,9 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from tfx import v1 as tfx
+# Not `tfx.v1`: it loads Google's AI Platform, which nothing here uses and which takes 10 s.
+from tfx.components import (
+    Evaluator,
+    ExampleValidator,
+    Pusher,
+    SchemaGen,
+    StatisticsGen,
+    Trainer,
+    Transform,
+)
 from tfx.dsl.components.base import executor_spec
 from tfx.dsl.components.base.base_component import BaseComponent
+from tfx.dsl.components.common.resolver import Resolver
+from tfx.dsl.input_resolution.strategies.latest_artifact_strategy import LatestArtifactStrategy
+from tfx.dsl.input_resolution.strategies.latest_blessed_model_strategy import (
+    LatestBlessedModelStrategy,
+)
+from tfx.proto.pusher_pb2 import PushDestination
+from tfx.proto.trainer_pb2 import EvalArgs, TrainArgs
+from tfx.proto.transform_pb2 import SplitsConfig
+from tfx.types import standard_artifacts
+from tfx.types.channel import Channel
 
 from tfx_pipeline import push
 from tfx_pipeline.config import PipelineConfig
@@ -59,17 +78,17 @@ def build(
     examples = example_gen.outputs["examples"]
 
     # What the data looks like, and whether every split follows the schema of training.
-    statistics_gen = tfx.components.StatisticsGen(examples=examples)
+    statistics_gen = StatisticsGen(examples=examples)
     statistics = statistics_gen.outputs["statistics"]
-    schema_gen = tfx.components.SchemaGen(statistics=statistics, infer_feature_shape=True)
+    schema_gen = SchemaGen(statistics=statistics, infer_feature_shape=True)
     schema = schema_gen.outputs["schema"]
-    example_validator = tfx.components.ExampleValidator(statistics=statistics, schema=schema)
+    example_validator = ExampleValidator(statistics=statistics, schema=schema)
 
     # The same schema as the run before accepted, or no further. Vertex would ask for any artifact
     # of ours, not for this type, so the schema is remembered on this machine alone.
-    last_schema = tfx.dsl.Resolver(
-        strategy_class=tfx.dsl.experimental.LatestArtifactStrategy,
-        accepted=tfx.dsl.Channel(type=AcceptedSchema),
+    last_schema = Resolver(
+        strategy_class=LatestArtifactStrategy,
+        accepted=Channel(type=AcceptedSchema),
     ).with_id("last_schema")
     schema_check = SchemaCheck(
         schema=schema, **({"accepted": last_schema.outputs["accepted"]} if here else {})
@@ -81,20 +100,20 @@ def build(
     )
 
     # Text → word pieces, labels → ids; the vocabulary of labels comes from train alone.
-    transform = tfx.components.Transform(
+    transform = Transform(
         examples=examples,
         schema=schema,
         preprocessing_fn=PREPROCESSING_FN,
-        splits_config=tfx.proto.SplitsConfig(analyze=["train"], transform=["train", "eval"]),
+        splits_config=SplitsConfig(analyze=["train"], transform=["train", "eval"]),
         custom_config={"config": _part(config, "task", "data", "text_cleaning", "encoder")},
     )
     transform.add_upstream_node(schema_gate)
 
     # The model to beat, or to start from: the last one that was blessed.
-    model_resolver = tfx.dsl.Resolver(
-        strategy_class=tfx.dsl.experimental.LatestBlessedModelStrategy,
-        model=tfx.dsl.Channel(type=tfx.types.standard_artifacts.Model),
-        model_blessing=tfx.dsl.Channel(type=tfx.types.standard_artifacts.ModelBlessing),
+    model_resolver = Resolver(
+        strategy_class=LatestBlessedModelStrategy,
+        model=Channel(type=standard_artifacts.Model),
+        model_blessing=Channel(type=standard_artifacts.ModelBlessing),
     ).with_id("latest_blessed_model")
 
     warm = config.training.warm_start
@@ -103,8 +122,8 @@ def build(
         "transform_graph": transform.outputs["transform_graph"],
         "schema": schema,
         "base_model": model_resolver.outputs["model"] if warm and places.queries else None,
-        "train_args": tfx.proto.TrainArgs(splits=["train"]),
-        "eval_args": tfx.proto.EvalArgs(splits=["eval"]),
+        "train_args": TrainArgs(splits=["train"]),
+        "eval_args": EvalArgs(splits=["eval"]),
     }
     pushed = places.push if warm and not places.queries else ""
     learned = ("task", "data", "text_cleaning", "encoder", "training")
@@ -116,7 +135,7 @@ def build(
         tuners.append(Tuner(tuner_fn=TUNER_FN, custom_config=settings, **learning))
 
     # Word pieces → a fine-tuned, calibrated SavedModel with its card.
-    trainer = tfx.components.Trainer(
+    trainer = Trainer(
         run_fn=RUN_FN,
         hyperparameters=tuners[0].outputs["best_hyperparameters"] if tuners else None,
         custom_config={"config": _part(config, *learned, "serving"), "pushed": pushed},
@@ -129,9 +148,7 @@ def build(
     evaluators = []
     if terms is not None:
         evaluators.append(
-            tfx.components.Evaluator(
-                examples=examples, model=model, eval_config=terms, example_splits=["test"]
-            )
+            Evaluator(examples=examples, model=model, eval_config=terms, example_splits=["test"])
         )
 
     # Test split → figures beside the last blessed model and trivial baselines, and the blessing.
@@ -152,12 +169,12 @@ def build(
     )
 
     # A model blessed twice → <base_path>/<name>/<version>/, and the server that watches it.
-    pusher = tfx.components.Pusher(
+    pusher = Pusher(
         model=model,
         model_blessing=scorecard.outputs["blessing"],
         infra_blessing=serving_gate.outputs["blessing"],
-        push_destination=tfx.proto.PushDestination(
-            filesystem=tfx.proto.PushDestination.Filesystem(base_directory=places.push)
+        push_destination=PushDestination(
+            filesystem=PushDestination.Filesystem(base_directory=places.push)
         ),
         custom_executor_spec=executor_spec.ExecutorClassSpec(push.Executor),
         custom_config={

@@ -79,8 +79,9 @@ def run_local(config: PipelineConfig, until: str | None = None) -> Run:
 def _run(config: PipelineConfig, narrator: _Narrator, until: str | None) -> Outcome:
     os.environ.update(_QUIET)
     import absl.logging
-    from tfx import v1 as tfx
     from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+    from tfx.orchestration.metadata import sqlite_metadata_connection_config
+    from tfx.orchestration.pipeline import Pipeline
 
     from tfx_pipeline import pipeline, versions
     from tfx_pipeline.lineage import recorded_runs
@@ -91,12 +92,12 @@ def _run(config: PipelineConfig, narrator: _Narrator, until: str | None) -> Outc
     versions.check_base(config.push_path)
     components = pipeline.build(config, until=until)
     LocalDagRunner().run(
-        tfx.dsl.Pipeline(
+        Pipeline(
             pipeline_name=config.name,
             pipeline_root=str(config.root.absolute()),
             components=components,
             enable_cache=True,
-            metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+            metadata_connection_config=sqlite_metadata_connection_config(
                 str(config.metadata.absolute())
             ),
             beam_pipeline_args=list(pipeline.BEAM_ARGUMENTS),

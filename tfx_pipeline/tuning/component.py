@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tfx import v1 as tfx
+from tfx import components
 from tfx.components.tuner import executor as tfx_tuner
 from tfx.dsl.components.base import executor_spec
 from tfx.types import artifact_utils
@@ -46,7 +46,7 @@ class Executor(tfx_tuner.Executor):
         (folder / TRIALS).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
-class Tuner(tfx.components.Tuner):
+class Tuner(components.Tuner):
     """TFX's Tuner with the executor above."""
 
     EXECUTOR_SPEC = executor_spec.ExecutorClassSpec(Executor)
