@@ -39,7 +39,13 @@ from tfx_pipeline.tuning.component import Tuner
 PREPROCESSING_FN = "tfx_pipeline.preprocessing.preprocessing_fn"
 TUNER_FN = "tfx_pipeline.tuning.tuner_fn.tuner_fn"
 RUN_FN = "tfx_pipeline.training.run_fn.run_fn"
-BEAM_ARGUMENTS = ("--runner=DirectRunner", "--direct_running_mode=in_memory")
+BEAM_ARGUMENTS = (
+    # In this process: DirectRunner would try Prism first, and download it.
+    "--runner=FnApiRunner",
+    # No container is asked for: without one named here TFX packs itself into a new temporary
+    # folder for each component, for workers elsewhere that there are none of.
+    "--sdk_container_image=none",
+)
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,7 @@ def build(
         schema=schema,
         preprocessing_fn=PREPROCESSING_FN,
         splits_config=SplitsConfig(analyze=["train"], transform=["train", "eval"]),
+        disable_statistics=True,
         custom_config={"config": _part(config, "task", "data", "text_cleaning", "encoder")},
     )
     transform.add_upstream_node(schema_gate)

@@ -111,7 +111,11 @@ def load_backbone(encoder: Encoder, dtype: str, word_shapes: bool = False) -> An
 @functools.lru_cache(maxsize=2)
 def load_vocabulary(encoder: Encoder) -> tuple[tuple[str, ...], bool]:
     """Return the word pieces in the order of their ids, and whether text is lower-cased."""
-    tokenizer = load_tokenizer(encoder)
+    import tensorflow as tf
+
+    # Transform asks while it builds a graph, in which each word piece would be checked one by one.
+    with tf.init_scope():
+        tokenizer = load_tokenizer(encoder)
     return tuple(tokenizer.get_vocabulary()), bool(tokenizer.lowercase)
 
 

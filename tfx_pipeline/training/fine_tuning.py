@@ -87,6 +87,8 @@ class FineTuning:
             optimizer = build_optimizer(training, backbone.num_layers, steps * training.epochs)
             loss, metric = objective(config.task, training)
             learner.compile(optimizer, loss, weighted_metrics=[metric], jit_compile=False)
+            # In the graph of the first batch its variables would each be created by a branch.
+            learner.optimizer.build(learner.trainable_variables)
         log.info(
             "  %s, %s, %d batches an epoch, %d epochs at most",
             self.encoder.preset,

@@ -60,8 +60,11 @@ def compiled(model: keras.Model) -> Callable[[Any], dict[str, tf.Tensor]]:
 
     The last one is kept, for whoever asks for the same model again.
     """
+    # Of any size at once: one that finds out by the second batch is built twice.
+    each = tf.TensorSpec([None, None], tf.int32)
+    inputs = {"token_ids": each, "padding_mask": each, "segment_ids": each}
     return tf.function(
-        lambda inputs: model(inputs, training=False), autograph=False, reduce_retracing=True
+        lambda inputs: model(inputs, training=False), input_signature=[inputs], autograph=False
     )
 
 
