@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -154,6 +155,29 @@ def test_a_hugging_face_folder_says_itself_whether_it_is_cased(tmp_path):
     (folder / "vocab.txt").write_text("\n".join(SPECIAL + VOCABULARIES["cased"]), "utf-8")
     (folder / "model.safetensors").write_bytes(b"")
     assert [name for name, _ in pieces(str(folder), "Berlin berlin")] == ["Berlin", "[UNK]"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["Bert", "DistilBert", "Electra"])
+def test_each_family_answers_as_kerashub_has_it(tmp_path, family):
+    import keras_hub
+    import numpy as np
+
+    from tfx_pipeline.model.encoder import load_backbone
+
+    words = SPECIAL + VOCABULARIES["uncased"]
+    encoder = find_encoder(EncoderConfig(preset=made(tmp_path, family, words, True), max_length=8))
+    ours = load_backbone(encoder, "float32")
+    plain = keras_hub.models.Backbone.from_preset(encoder.source, dtype="float32")
+    ids = np.array([[2, 5, 6, 3], [2, 7, 3, 0]], np.int32)
+    inputs = {"token_ids": ids, "padding_mask": ids > 0, "segment_ids": np.zeros_like(ids)}
+    inputs = {name: inputs[name] for name in plain.input}
+    for own, other in zip(*(_flat(model(inputs)) for model in (ours, plain)), strict=True):
+        np.testing.assert_allclose(own, other, rtol=1e-4, atol=1e-6)
+
+
+def _flat(outputs: Any) -> list[Any]:
+    return list(outputs.values()) if isinstance(outputs, dict) else [outputs]
 
 
 @pytest.mark.slow

@@ -15,9 +15,7 @@ _OPTIONS = {"learning_rate": 0.01, "weight_decay": 0.1, "global_clipnorm": 1.0}
 @pytest.mark.parametrize("accumulate", [None, 2])
 def test_a_step_is_that_of_keras_adamw(accumulate):
     ours = _trained(LayerwiseAdamW(gradient_accumulation_steps=accumulate, **_OPTIONS))
-    keras_own = _trained(
-        keras.optimizers.AdamW(gradient_accumulation_steps=accumulate, **_OPTIONS)
-    )
+    keras_own = _trained(keras.optimizers.AdamW(gradient_accumulation_steps=accumulate, **_OPTIONS))
     for own, other in zip(ours, keras_own, strict=True):
         np.testing.assert_allclose(own, other, rtol=1e-5, atol=1e-7)
 

@@ -100,12 +100,11 @@ def load_backbone(encoder: Encoder, dtype: str, word_shapes: bool = False) -> An
             f"encoder.preset: {encoder.preset}: is a {type(backbone).__name__}; "
             "give a BERT, a DistilBERT or an ELECTRA"
         )
-    if not word_shapes:
-        return backbone
-    # It imports Keras, and who only looks for an encoder's files need not wait for that.
+    # They import Keras, and who only looks for an encoder's files need not wait for that.
+    from tfx_pipeline.model.feed_forward import fuse
     from tfx_pipeline.model.word_shapes import widened
 
-    return widened(backbone)
+    return fuse(widened(backbone) if word_shapes else backbone)
 
 
 @functools.lru_cache(maxsize=2)
