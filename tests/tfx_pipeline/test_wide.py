@@ -7,7 +7,7 @@ import pytest
 
 tf = pytest.importorskip("tensorflow")
 
-from tfx_pipeline.model.wide import Vocabulary, WideLogits, count, words_of  # noqa: E402
+from tfx_pipeline.model.wide import Vocabulary, WideLogits, grams_of, words_of  # noqa: E402
 
 PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"abcdefghijklmnopqrstuvwxyz"]
 PIECES += ["##a", "##b", "7", "##8", "2005", "##49", "!", "(", "##!", "é"]
@@ -49,16 +49,39 @@ def test_a_batch_may_have_no_word_and_no_text():
     assert words("", "! !") == [[], []]
     ids, mask = batch("a b")
     nothing = words_of(ids[:0], mask[:0], Vocabulary.of(PIECES))
-    assert count(nothing).shape[0] == 0
+    assert grams_of(nothing).counts.shape[0] == 0
+    assert WideLogits(3, PIECES)(ids[:0], mask[:0]).shape == (0, 3)
 
 
 def test_words_and_pairs_are_counted_inside_their_text():
-    ids, mask = batch("a b c d", "a", "a ##b ! c")
-    counts = count(words_of(ids, mask, Vocabulary.of(PIECES))).numpy()
-    assert counts.sum(axis=1).tolist() == [4 + 3, 1, 2 + 1]
+    ids, mask = batch("a b c d", "a", "a ##b ! c", "a b a b")
+    grams = grams_of(words_of(ids, mask, Vocabulary.of(PIECES)))
+    counts = tf.ragged.boolean_mask(grams.counts, grams.within).to_list()
+    assert counts == [[1] * (4 + 3), [1], [1] * (2 + 1), [2, 2, 2, 2, 2, 1, 2]]
     # More padding changes nothing.
     wider = [np.pad(values, [[0, 0], [0, 5]]) for values in (ids, mask)]
-    assert np.array_equal(count(words_of(*wider, Vocabulary.of(PIECES))).numpy(), counts)
+    again = grams_of(words_of(*wider, Vocabulary.of(PIECES)))
+    assert tf.ragged.boolean_mask(again.counts, again.within).to_list() == counts
+    assert (
+        tf.ragged.boolean_mask(again.buckets, again.within).to_list()
+        == tf.ragged.boolean_mask(grams.buckets, grams.within).to_list()
+    )
+
+
+def test_the_logits_are_those_of_scikit_learns_tf_idf():
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    texts = ["a b a", "b c", "c a c c", "d", "a d b", "b b"] * 3
+    truth = np.array([1, 0, 1, 0, 1, 0] * 3)
+    ids, mask = batch(*texts)
+    layer = WideLogits(1, PIECES)
+    inputs = {"token_ids": tf.constant(ids), "padding_mask": tf.constant(mask)}
+    layer.fit([(inputs, truth, np.ones(len(ids)))], 2)
+    tf_idf = TfidfVectorizer(ngram_range=(1, 2), token_pattern="[a-z]", sublinear_tf=True)
+    rows = tf_idf.fit_transform(texts)
+    model = LogisticRegression(C=3.0, max_iter=1000, class_weight="balanced").fit(rows, truth)
+    assert layer(ids, mask).numpy()[:, 0] == pytest.approx(model.decision_function(rows), abs=1e-2)
 
 
 def lines(count: int = 80) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -58,8 +58,16 @@ class WideLogits(keras.layers.Layer):
 
     def call(self, token_ids: Any, padding_mask: Any) -> Any:
         """Return the logits."""
-        words = words_of(token_ids, padding_mask, self._vocabulary)
-        return tf.matmul(self._weighed(count(words)), self.kernel) + self.bias
+        grams = grams_of(words_of(token_ids, padding_mask, self._vocabulary))
+        texts, most = tf.unstack(tf.shape(grams.buckets, tf.int64))
+        rows = tf.repeat(tf.range(texts), most)
+        columns = tf.cast(tf.reshape(grams.buckets, [-1]), tf.int64)
+        weights = tf.SparseTensor(
+            tf.stack([rows, columns], axis=1),
+            tf.reshape(self._weighed(grams), [-1]),
+            [texts, _BUCKETS],
+        )
+        return tf.sparse.sparse_dense_matmul(weights, self.kernel) + self.bias
 
     def shares(self, token_ids: Any, padding_mask: Any) -> Any:
         """Return what each word piece adds to the logits, float32[n, T, k].
@@ -68,23 +76,29 @@ class WideLogits(keras.layers.Layer):
         pieces; with the bias they add up to the logits.
         """
         words = words_of(token_ids, padding_mask, self._vocabulary)
-        counts = count(words)
-        each = tf.math.divide_no_nan(self._weighed(counts), counts)
+        grams = grams_of(words)
         width = tf.shape(words.hashed)[1]
+        added = self._weighed(grams)[..., None] * tf.gather(self.kernel, grams.buckets)
         total = tf.zeros([tf.shape(token_ids)[0], width, self.outputs])
-        for size, (buckets, within) in enumerate(_placed(words), start=1):
-            weight = tf.where(within, tf.gather(each, buckets, batch_dims=1) / size, 0.0)
-            added = weight[..., None] * tf.gather(self.kernel, buckets)
+        for size in range(1, _LONGEST + 1):
+            own = added[:, (size - 1) * width : size * width] / size
             for later in range(size):
-                total += tf.pad(added, [[0, 0], [later, 0], [0, 0]])[:, :width]
+                total += tf.pad(own, [[0, 0], [later, 0], [0, 0]])[:, :width]
         # -1, no word, is none of the columns: its row of the one-hot matrix is 0.
         belongs = tf.one_hot(words.number, width)
         among = tf.math.divide_no_nan(belongs, tf.reduce_sum(belongs, axis=1, keepdims=True))
         return tf.matmul(among, total)
 
-    def _weighed(self, counts: tf.Tensor) -> tf.Tensor:
-        weighed = tf.where(counts > 0, 1.0 + tf.math.log(tf.maximum(counts, 1.0)), 0.0)
-        return tf.math.l2_normalize(weighed * self.rarity, axis=1)
+    def _weighed(self, grams: Grams) -> tf.Tensor:
+        """Return what each place adds of its n-gram's TF-IDF, float32[n, G]; 0 where there is none.
+
+        A text's vector of all buckets has length 1; what stands in it twice adds half each time.
+        """
+        counts = tf.cast(tf.maximum(grams.counts, 1), tf.float32)
+        whole = (1.0 + tf.math.log(counts)) * tf.gather(self.rarity, grams.buckets)
+        whole = tf.where(grams.within, whole, 0.0)
+        square = tf.reduce_sum(tf.square(whole) / counts, axis=1, keepdims=True)
+        return whole / counts * tf.math.rsqrt(tf.maximum(square, 1e-12))
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments."""
@@ -102,7 +116,12 @@ class WideLogits(keras.layers.Layer):
         counts, ids, weights = [], [], []
         for inputs, target, weight in batches:
             words = words_of(inputs["token_ids"], inputs["padding_mask"], self._vocabulary)
-            counts.append(sparse.csr_matrix(count(words).numpy()))
+            grams = grams_of(words)
+            within, buckets = grams.within.numpy(), grams.buckets.numpy()
+            # Those of one place are added up.
+            shape = len(within), _BUCKETS
+            each = (np.ones(within.sum()), (within.nonzero()[0], buckets[within]))
+            counts.append(sparse.csr_matrix(each, shape))
             ids.append(np.asarray(target))
             weights.append(np.asarray(weight))
         rows, truth = sparse.vstack(counts).tocsr(), np.concatenate(ids)
@@ -207,32 +226,40 @@ def words_of(token_ids: tf.Tensor, padding_mask: tf.Tensor, vocabulary: Vocabula
     return Words(hashed, tf.range(width) < counts, number)
 
 
-def count(words: Words) -> tf.Tensor:
-    """Count words and word pairs in hashed buckets; float32[n, buckets]."""
-    buckets, within = zip(*_placed(words), strict=True)
-    values = tf.ragged.boolean_mask(tf.concat(buckets, axis=1), tf.concat(within, axis=1))
-    counts = tf.math.bincount(
-        values, minlength=_BUCKETS, maxlength=_BUCKETS, axis=-1, dtype=tf.float32
-    )
-    return tf.ensure_shape(counts, [None, _BUCKETS])
+@dataclass(frozen=True)
+class Grams:
+    """The words and word pairs of a batch, all words first, each at the word that it begins at.
+
+    `buckets` int32[n, G] are hashed, `within` bool[n, G] says where there is one, and `counts`
+    int32[n, G] how many of its bucket the text has.
+    """
+
+    buckets: tf.Tensor
+    within: tf.Tensor
+    counts: tf.Tensor
 
 
-def _placed(words: Words) -> list[tuple[tf.Tensor, tf.Tensor]]:
-    """Return for each size the buckets int32[n, W] of the n-grams that begin at each word.
+def grams_of(words: Words) -> Grams:
+    """Find words and word pairs in hashed buckets, and count them.
 
-    Beside them bool[n, W] says which of them end inside the text.
+    A batch has as many places as its texts have words, and never a row of all buckets a text.
     """
     width = tf.shape(words.hashed)[1]
     mixed = tf.zeros_like(words.hashed)
-    found = []
+    hashed, inside = [], []
     for size in range(1, _LONGEST + 1):
         # The n-gram that begins at each word; past the end of the text there is none.
         past = [[0, 0], [0, tf.minimum(size - 1, width)]]
         later = tf.pad(words.hashed[:, size - 1 :] + 1, past)
-        within = tf.pad(words.within[:, size - 1 :], past)
         mixed = (mixed * _MIX + later) % _MODULUS
-        found.append((tf.cast(mixed % _BUCKETS, tf.int32), within))
-    return found
+        hashed.append(tf.cast(mixed % _BUCKETS, tf.int32))
+        inside.append(tf.pad(words.within[:, size - 1 :], past))
+    buckets, within = tf.concat(hashed, axis=1), tf.concat(inside, axis=1)
+    # What is none sorts after all that is.
+    placed = tf.where(within, buckets, _BUCKETS)
+    ordered = tf.sort(placed, axis=1)
+    first, last = (tf.searchsorted(ordered, placed, side) for side in ("left", "right"))
+    return Grams(buckets, within, last - first)
 
 
 def _outputs(
