@@ -111,6 +111,7 @@ def build(
         schema=schema,
         preprocessing_fn=PREPROCESSING_FN,
         splits_config=SplitsConfig(analyze=["train"], transform=["train", "eval"]),
+        # Those of StatisticsGen are what is read.
         disable_statistics=True,
         custom_config={"config": _part(config, "task", "data", "text_cleaning", "encoder")},
     )

@@ -42,11 +42,13 @@ def read(spans: Path, out: Path, newest: int, last: int, drop: bool = True) -> d
     from tfx.dsl.components.base.base_beam_executor import BaseBeamExecutor
     from tfx.types import standard_artifacts
 
+    from tfx_pipeline.pipeline import BEAM_ARGUMENTS
+
     component = example_gen.ImportExampleGen(str(spans), str(newest), last, drop)
     examples = standard_artifacts.Examples()
     examples.uri = str(out)
     executor = example_gen.Executor(
-        BaseBeamExecutor.Context(beam_pipeline_args=["--runner=DirectRunner"], tmp_dir=str(out))
+        BaseBeamExecutor.Context(beam_pipeline_args=list(BEAM_ARGUMENTS), tmp_dir=str(out))
     )
     executor.Do({}, {"examples": [examples]}, dict(component.exec_properties))
     found = {}
