@@ -18,7 +18,7 @@ PROCESSES := --numprocesses 2 --dist loadfile
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-setup: $(READY) ## make .venv with everything in it (Python 3.11, about 3.4 GB)
+setup: $(READY) ## make .venv with everything in it (Python 3.11, about 4 GB)
 
 $(READY): $(INPUTS) requirements/setup.sh
 	@bash requirements/setup.sh $(VENV)

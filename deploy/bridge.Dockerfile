@@ -10,7 +10,7 @@ COPY requirements requirements
 COPY serving_client serving_client
 COPY stream_bridge stream_bridge
 # The versions of the lock, and of it only what the bridge needs.
-RUN uv pip install --system --no-cache --constraint requirements/lock.txt ".[bridge,prometheus]"
+RUN uv pip install --system --compile-bytecode --no-cache --constraint requirements/lock.txt ".[bridge,prometheus]"
 
 RUN useradd --system --uid 10001 --home-dir /var/lib/livebert --create-home livebert
 USER livebert

@@ -12,7 +12,7 @@ COPY serving_client serving_client
 COPY model_server model_server
 # CUDA's libraries come as packages that TensorFlow's own versions name: the image needs no CUDA.
 RUN version=$(sed -n 's/^tensorflow==//p' requirements/server.in) \
- && uv pip install --system --no-cache --constraint requirements/lock.txt \
+ && uv pip install --system --compile-bytecode --no-cache --constraint requirements/lock.txt \
       ".[server]" "tensorflow[and-cuda]==$version"
 
 RUN useradd --system --uid 10001 livebert

@@ -9,7 +9,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY requirements requirements
 COPY serving_client serving_client
 COPY model_server model_server
-RUN uv pip install --system --no-cache --constraint requirements/lock.txt ".[server]"
+RUN uv pip install --system --compile-bytecode --no-cache --constraint requirements/lock.txt ".[server]"
 
 RUN useradd --system --uid 10001 livebert
 USER livebert
