@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("tfx-pipeline: interrupted", file=sys.stderr)
         return 130
+    finally:
+        # Nothing is left to free: looking through TensorFlow's objects once more takes seconds.
+        gc.freeze()
 
 
 def _parser() -> argparse.ArgumentParser:

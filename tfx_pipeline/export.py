@@ -25,6 +25,7 @@ from tfx_pipeline.model import answers, explanation
 from tfx_pipeline.model.answers import Outputs
 from tfx_pipeline.model.calibration import Calibration
 from tfx_pipeline.model.encoder import Encoder, load_backbone, load_vocabulary
+from tfx_pipeline.model.graph import compiled
 from tfx_pipeline.model.heads import build_model
 from tfx_pipeline.model.novelty import novelty
 from tfx_pipeline.preprocessing import Tokenizer, encoder_inputs
@@ -48,6 +49,8 @@ def save(
 ) -> None:
     """Write the SavedModel with its signatures, its card and its warm-up requests."""
     network = serving_network(config, encoder, model)
+    # The signatures call one function: the encoder is traced and stored once.
+    forward = compiled(network)
     tokenizer = Tokenizer.of(config)
     module = tf.Module()
     module.weights = [variable.value for variable in network.variables]
@@ -57,9 +60,9 @@ def save(
     def answer(text: tf.Tensor) -> Outputs:
         if config.task == "token":
             pieces = tokenizer.with_offsets(text)
-            outputs = network(encoder_inputs(pieces.ids), training=False)
+            outputs = forward(encoder_inputs(pieces.ids))
             return answers.tagged(pieces, outputs["logits"], labels)
-        outputs = network(encoder_inputs(tokenizer(text)), training=False)
+        outputs = forward(encoder_inputs(tokenizer(text)))
         if config.task == "classification":
             return answers.classified(outputs["logits"], labels)
         if config.task == "regression":
@@ -73,7 +76,6 @@ def save(
     def serving_default(text: tf.Tensor) -> Outputs:
         return answer(text)
 
-    # The examples' signatures call the one of texts: the encoder is traced and stored once.
     def answer_examples(examples: tf.Tensor) -> Outputs:
         spec = {features.TEXT: tf.io.FixedLenFeature([], tf.string)}
         return serving_default(tf.io.parse_example(examples, spec)[features.TEXT])
@@ -103,7 +105,7 @@ def save(
 
     @_signature("text")
     def embed(text: tf.Tensor) -> Outputs:
-        outputs = network(encoder_inputs(tokenizer(text)), training=False)
+        outputs = forward(encoder_inputs(tokenizer(text)))
         return {"embedding": tf.math.l2_normalize(outputs["pooled"], axis=1)}
 
     @_signature("text")

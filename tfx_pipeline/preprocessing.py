@@ -117,19 +117,29 @@ class Tokenizer:
         begin, end = tf.cast(begin, tf.int64), tf.cast(end, tf.int64)
         for way in ways:
             begin, end = way(begin, end)
+        # All lie in rows alike: which value comes where is found once.
+        count = tf.size(word)
+        place = self._enclose(ids.with_flat_values(tf.range(count)), count, count + 1)
+
+        def enclosed(values: tf.Tensor, first: Any, last: Any) -> tf.RaggedTensor:
+            ends = tf.constant([first, last], values.dtype)
+            return place.with_flat_values(
+                tf.gather(tf.concat([values, ends], axis=0), place.flat_values)
+            )
+
         return Pieces(
-            ids=self._enclose(ids, self._start, self._end),
-            word=self._enclose(ids.with_flat_values(word), "", ""),
-            begin=self._enclose(begin, 0, 0),
-            end=self._enclose(end, 0, 0),
-            unit=self._enclose(ids.with_flat_values(unit), False, False),
+            ids=enclosed(ids.flat_values, self._start, self._end),
+            word=enclosed(word, "", ""),
+            begin=enclosed(begin.flat_values, 0, 0),
+            end=enclosed(end.flat_values, 0, 0),
+            unit=enclosed(unit, False, False),
         )
 
     def _enclose(self, pieces: tf.RaggedTensor, start: Any, end: Any) -> tf.RaggedTensor:
         """Put a first and a last value around each row."""
         rows = pieces.nrows()
-        first = tf.fill([rows, 1], tf.constant(start, pieces.dtype))
-        last = tf.fill([rows, 1], tf.constant(end, pieces.dtype))
+        first = tf.fill([rows, 1], tf.cast(start, pieces.dtype))
+        last = tf.fill([rows, 1], tf.cast(end, pieces.dtype))
         return tf.concat([first, pieces, last], axis=1)
 
 
@@ -155,7 +165,7 @@ def _parts(text: tf.Tensor, begin: tf.RaggedTensor, end: tf.RaggedTensor) -> tf.
     last = tf.maximum(tf.reduce_max(end, axis=1), 0)
     text = tf.strings.substr(text, tf.zeros_like(last), last)
     rows = tf.gather(text, begin.value_rowids())
-    return tf.strings.substr(rows, begin.flat_values, (end - begin).flat_values)
+    return tf.strings.substr(rows, begin.flat_values, end.flat_values - begin.flat_values)
 
 
 def _shapes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import logging
 import os
 import time
@@ -87,6 +88,8 @@ def _run(config: PipelineConfig, narrator: _Narrator, until: str | None) -> Outc
     from tfx_pipeline.lineage import recorded_runs
     from tfx_pipeline.outcome import read_outcome
 
+    # What is loaded stays: a collector that looks through it each time takes seconds of a run.
+    gc.freeze()
     absl.logging.set_verbosity(absl.logging.INFO)
     narrator.listen()
     versions.check_base(config.push_path)

@@ -7,13 +7,14 @@ up to the score minus that of a text of padding as long.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tfx_pipeline.model.graph import compiled
 from tfx_pipeline.model.heads import token_embedding
 from tfx_pipeline.model.wide import Lesser
 from tfx_pipeline.preprocessing import Pieces, encoder_inputs
@@ -75,14 +76,8 @@ def explain(network: keras.Model, task: str, pieces: Pieces) -> dict[str, tf.Ten
         return join(found["logits"], found["pooled"], text, inputs["padding_mask"])["logits"]
 
     # The winner is that of both parts; the way of the gradients is the encoder's alone.
-    layers = {layer.name: layer for layer in network.layers}
-    linear, both = layers.get("wide"), layers.get("both")
-    reached = logits_of(embedded)
-    if linear is not None:
-        words = linear(inputs["token_ids"], inputs["padding_mask"])
-        counts = _counts(both, reached, words)
-        reached += words
-    score = winning(task, reached, pieces)
+    answer = compiled(network)(inputs)
+    score = winning(task, answer["logits"], pieces)
     nodes, weights = np.polynomial.legendre.leggauss(_NODES)
     nodes, weights = tf.constant((nodes + 1) / 2, tf.float32), tf.constant(weights / 2, tf.float32)
 
@@ -101,19 +96,22 @@ def explain(network: keras.Model, task: str, pieces: Pieces) -> dict[str, tf.Ten
     )
     attribution = tf.reduce_sum(total * tf.cast(way, tf.float32), axis=-1)
     attribution = _texts(attribution, content, text, tf.shape(inputs["token_ids"]), cut.stride)
-    if linear is not None:
-        shares = linear.shares(inputs["token_ids"], inputs["padding_mask"])
-        winner = tf.argmax(reached, axis=1, output_type=tf.int32)  # 0 where there is one logit
+    layers = {layer.name: layer for layer in network.layers}
+    if "wide" in layers:
+        shares = layers["wide"].shares(inputs["token_ids"], inputs["padding_mask"])
+        # 0 where there is one logit.
+        winner = tf.argmax(answer["logits"], axis=1, output_type=tf.int32)
         shares = tf.gather(shares, winner, axis=2, batch_dims=1)
+        counts = _counts(layers.get("both"), answer)
         attribution = attribution * counts[:, :1] + shares * counts[:, 1:]
     return _placed(pieces, attribution)
 
 
-def _counts(both: Lesser | None, encoder: tf.Tensor, linear: tf.Tensor) -> tf.Tensor:
+def _counts(both: Lesser | None, answer: Mapping[str, tf.Tensor]) -> tf.Tensor:
     """Return how much of each part's logits is in the score, float32[n, 2]."""
     if both is None:
-        return tf.ones([tf.shape(encoder)[0], 2])
-    lesser = tf.argmin(both.scaled(encoder, linear), axis=1)
+        return tf.ones([tf.shape(answer["logits"])[0], 2])
+    lesser = tf.argmin(both.scaled(answer["parts"]), axis=1)
     return tf.one_hot(lesser, 2) * both.slopes
 
 

@@ -68,8 +68,8 @@ def build_model(
         more = linear(inputs["token_ids"], inputs["padding_mask"])
         parts = [joined["logits"], more]
         if task == "anomaly":
-            both = Lesser(dtype="float32", name="both")(*parts)
             joined["parts"] = layers.Concatenate(dtype="float32")(parts)
+            both = Lesser(dtype="float32", name="both")(joined["parts"])
         else:
             both = layers.Add(dtype="float32")(parts)
         joined["logits"] = both

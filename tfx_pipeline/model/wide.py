@@ -143,7 +143,7 @@ class WideLogits(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="livebert")
 class Lesser(keras.layers.Layer):
-    """The lesser of two log-odds, each float32[n, 1] scaled by its slope and offset.
+    """The lesser of two log-odds float32[n, 2], each scaled by its slope and offset.
 
     Until `scale` they are taken as they are; the weights are no part of gradient descent.
     """
@@ -154,13 +154,13 @@ class Lesser(keras.layers.Layer):
         self.offsets = self.add_weight(shape=(2,), name="offsets", initializer="zeros")
         self.built = True
 
-    def call(self, encoder: Any, linear: Any) -> Any:
+    def call(self, parts: Any) -> Any:
         """Return the lesser, float32[n, 1]."""
-        return tf.reduce_min(self.scaled(encoder, linear), axis=1, keepdims=True)
+        return tf.reduce_min(self.scaled(parts), axis=1, keepdims=True)
 
-    def scaled(self, encoder: Any, linear: Any) -> Any:
+    def scaled(self, parts: Any) -> Any:
         """Return both, float32[n, 2]."""
-        return tf.concat([encoder, linear], axis=1) * self.slopes + self.offsets
+        return parts * self.slopes + self.offsets
 
     def scale(self, slopes: npt.NDArray[np.float64], offsets: npt.NDArray[np.float64]) -> None:
         """Set what the parts are multiplied with, and what is then added; each of 2."""

@@ -22,11 +22,12 @@ import tensorflow as tf
 from tfx_pipeline import card, features
 from tfx_pipeline.evaluation.baselines import template
 from tfx_pipeline.model.calibration import Calibration
+from tfx_pipeline.model.graph import compiled
 from tfx_pipeline.progress import log
 from tfx_pipeline.training.batches import TARGET
 from tfx_pipeline.training.fine_tuning import FineTuning
 from tfx_pipeline.training.pooling import agreed
-from tfx_pipeline.training.scoring import Scored, compiled, joined, score
+from tfx_pipeline.training.scoring import Scored, joined, score
 from tfx_pipeline.training.watching import Watch
 
 Ids = npt.NDArray[np.int64]

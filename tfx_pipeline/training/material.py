@@ -15,10 +15,11 @@ import tensorflow_transform as tft
 from tfx_pipeline import features, versions
 from tfx_pipeline.config import PipelineConfig
 from tfx_pipeline.model.encoder import Encoder, find_encoder
+from tfx_pipeline.model.graph import compiled
 from tfx_pipeline.training.batches import TARGET, expand, read_examples
 from tfx_pipeline.training.cross_validation import cross_validate, folds_of, part
 from tfx_pipeline.training.fine_tuning import FineTuning
-from tfx_pipeline.training.scoring import Scored, compiled, score
+from tfx_pipeline.training.scoring import Scored, score
 from tfx_pipeline.training.watching import Watch
 
 

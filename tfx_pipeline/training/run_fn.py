@@ -16,13 +16,14 @@ import tensorflow as tf
 from tfx_pipeline import card, export, features
 from tfx_pipeline.config import PipelineConfig
 from tfx_pipeline.model.calibration import Calibration, budget_threshold, fit_calibration
+from tfx_pipeline.model.graph import compiled
 from tfx_pipeline.model.novelty import REFERENCES, choose_references
 from tfx_pipeline.progress import log
 from tfx_pipeline.training.fine_tuning import fingerprint
 from tfx_pipeline.training.history import History
 from tfx_pipeline.training.material import Material, count, validate
 from tfx_pipeline.training.pooling import scale
-from tfx_pipeline.training.scoring import Scored, compiled, score
+from tfx_pipeline.training.scoring import Scored, score
 
 # Around 0 in quarters: beyond, a tag would have to be e^4 times likelier than the model says.
 _SHIFTS = np.arange(-4.0, 2.25, 0.25)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
@@ -52,20 +50,6 @@ def _concatenated(
 ) -> npt.NDArray[np.float32] | None:
     known = [part for part in parts if part is not None]
     return np.concatenate(known) if known else None
-
-
-@functools.lru_cache(maxsize=1)
-def compiled(model: keras.Model) -> Callable[[Any], dict[str, tf.Tensor]]:
-    """Make one graph of the model for all calls of `score`: building it takes seconds.
-
-    The last one is kept, for whoever asks for the same model again.
-    """
-    # Of any size at once: one that finds out by the second batch is built twice.
-    each = tf.TensorSpec([None, None], tf.int32)
-    inputs = {"token_ids": each, "padding_mask": each, "segment_ids": each}
-    return tf.function(
-        lambda inputs: model(inputs, training=False), input_signature=[inputs], autograph=False
-    )
 
 
 def score(
