@@ -73,7 +73,10 @@ class Health:
             return status != told or self._stopping or not context.is_active()
 
         try:
-            while context.is_active() and not (self._stopping and told):
+            last = False
+            while context.is_active() and not last:
+                # Asked before the look: who is told last is told what holds from then on.
+                last = self._stopping
                 self._board.wait(news)
                 if status != told:
                     told = status

@@ -14,6 +14,8 @@ import pytest
 import yaml
 
 from model_server.flags import parse
+from model_server.health import Health
+from model_server.versions.states import Board
 from serving_client import protos
 from serving_client.services import HANDLE_RELOAD_CONFIG, HEALTH_CHECK
 
@@ -61,6 +63,23 @@ def test_the_servers_own_names_serve_until_it_stops(models, start):
         server.stop(expect=0)  # at once: a watcher does not hold it up
         for watch in watches:
             assert (watch.next(), watch.next()) == ("NOT_SERVING", "end")
+
+
+@pytest.mark.ours("SIGTERM drains")
+def test_a_watcher_that_was_just_told_hears_of_the_stop_too():
+    class Caller:
+        def is_active(self):
+            return True
+
+        def add_callback(self, _):
+            return True
+
+    health = Health(Board())
+    watch = next(handler for _, name, handler in health.handlers() if name == "Watch")
+    said = watch.unary_stream(protos.HealthCheckRequest(), Caller())
+    assert next(said).status == protos.ServingStatus.Value("SERVING")
+    health.stop()  # before the answer's sender comes back for the next one
+    assert [answer.status for answer in said] == [protos.ServingStatus.Value("NOT_SERVING")]
 
 
 @pytest.mark.ours("models have names in the health service")
