@@ -1,4 +1,4 @@
-# The bridge, without TensorFlow (0.6 GB):
+# The bridge, without TensorFlow (0.7 GB):
 #   docker build -f deploy/bridge.Dockerfile -t livebert-bridge .
 #   docker run -v $PWD/bridge.yaml:/etc/livebert/bridge.yaml:ro -v bridge:/var/lib/livebert livebert-bridge
 FROM python:3.11-slim-bookworm

@@ -13,7 +13,7 @@ COPY serving_client serving_client
 COPY model_server model_server
 COPY tfx_pipeline tfx_pipeline
 COPY stream_bridge stream_bridge
-RUN uv pip install --system --compile-bytecode --no-cache --no-deps --editable .
+RUN uv pip install --system --no-cache --no-deps --editable .
 
 ENV KERAS_BACKEND=tensorflow TF_CPP_MIN_LOG_LEVEL=2 PYTHONUNBUFFERED=1
 # One component; the compiled spec names the same command.

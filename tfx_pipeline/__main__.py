@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import gc
 import os
 import sys
@@ -18,6 +19,8 @@ _NOT_BLESSED = 3
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; 0 done, 1 failed, 2 wrong usage, 3 the model was not blessed."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # Nothing is left to free then: looking through TensorFlow's objects once more takes seconds.
+    atexit.register(gc.freeze)
     arguments = _parser().parse_args(argv)
     try:
         return arguments.command(arguments)
@@ -27,9 +30,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("tfx-pipeline: interrupted", file=sys.stderr)
         return 130
-    finally:
-        # Nothing is left to free: looking through TensorFlow's objects once more takes seconds.
-        gc.freeze()
 
 
 def _parser() -> argparse.ArgumentParser:
