@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from serving_client.blocking import join_addresses
 from serving_client.config import ClientConfig
-from serving_client.errors import UnavailableError
+from serving_client.errors import LookupTimeoutError, UnavailableError
 from serving_client.transport import Cancellation, Transport
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ class AwaitingTransport(Transport):
                 look_up(host.strip("[]"), port, type=socket.SOCK_STREAM), timeout
             )
         except asyncio.TimeoutError as error:
-            raise UnavailableError(f"the name {host} was not resolved in time") from error
+            raise LookupTimeoutError(f"the name {host} was not resolved in time") from error
         except OSError as error:
             raise UnavailableError(f"the name {host} cannot be resolved: {error}") from error
         return join_addresses(found)

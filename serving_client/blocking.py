@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from serving_client.config import ClientConfig
-from serving_client.errors import FailedPreconditionError, UnavailableError
+from serving_client.errors import FailedPreconditionError, LookupTimeoutError, UnavailableError
 from serving_client.transport import Cancellation, Transport, run
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class BlockingTransport(Transport):
         except RuntimeError as error:
             raise FailedPreconditionError("the client is closed") from error
         except concurrent.futures.TimeoutError as error:
-            raise UnavailableError(f"the name {host} was not resolved in time") from error
+            raise LookupTimeoutError(f"the name {host} was not resolved in time") from error
         except OSError as error:
             raise UnavailableError(f"the name {host} cannot be resolved: {error}") from error
         return join_addresses(found)

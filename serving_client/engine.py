@@ -13,7 +13,12 @@ from serving_client import addresses
 from serving_client.balancing import Balancer
 from serving_client.calls import Call
 from serving_client.config import ClientConfig
-from serving_client.errors import DeadlineExceededError, ResourceExhaustedError, ServingError
+from serving_client.errors import (
+    DeadlineExceededError,
+    LookupTimeoutError,
+    ResourceExhaustedError,
+    ServingError,
+)
 from serving_client.headers import checked
 from serving_client.hooks import CallRecord, notify
 from serving_client.retries import Attempts, Budget
@@ -26,6 +31,7 @@ T = TypeVar("T")
 _LONGEST_SECONDS = 20 * 86_400.0
 # How long a call waits for a lookup that only refreshes what is known already.
 _REFRESH_PATIENCE_SECONDS = 1.0
+_TIMED_OUT = (DeadlineExceededError, LookupTimeoutError)
 
 
 class Engine:
@@ -118,7 +124,7 @@ class Engine:
                 now = time.monotonic()
                 delay = attempts.delay_after(error, now)
                 if delay is None:
-                    if isinstance(error, DeadlineExceededError) and earlier is not None:
+                    if isinstance(error, _TIMED_OUT) and earlier is not None:
                         raise _out_of_time(earlier) from error
                     raise
                 earlier = error

@@ -19,6 +19,7 @@
     ├── InternalError
     │   └── ResponseError            the server's answer does not make sense
     ├── UnavailableError             retryable
+    │   └── LookupTimeoutError       the server's name was not resolved by the deadline
     ├── DataLossError
     └── UnauthenticatedError
 
@@ -180,6 +181,10 @@ class UnavailableError(ServingError):
     code = "UNAVAILABLE"
     http_status = 503
     retryable = True
+
+
+class LookupTimeoutError(UnavailableError):
+    """The name of the server was not resolved by the deadline."""
 
 
 class DataLossError(ServingError):

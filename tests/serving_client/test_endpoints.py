@@ -159,6 +159,27 @@ def test_a_lookup_that_hangs_stays_inside_the_deadline(monkeypatch):
         answer.set()
 
 
+def test_a_lookup_that_hangs_does_not_hide_why_the_ones_before_failed(monkeypatch):
+    answer = threading.Event()
+    answers = iter([socket.gaierror(socket.EAI_NONAME, "Name or service not known")])
+
+    def look_up(*_, **__):
+        for error in answers:
+            raise error
+        answer.wait(30)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    try:
+        with (
+            Client("dns:///gone.example:8500") as client,
+            pytest.raises(UnavailableError, match=r"gone\.example cannot be resolved"),
+        ):
+            client.predict("shout", "x", timeout=0.5)
+    finally:
+        answer.set()
+
+
 def test_a_name_that_is_lost_or_moves_costs_no_call(pair, monkeypatch):
     one, two = pair
     ports = {"x": one.address.rpartition(":")[2]}
