@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from examples.services.process import ROOT, Service, free_port, install
@@ -88,10 +88,15 @@ listener.name.sasl_ssl.plain.sasl.jaas.config=\\
             return False
 
     def topic(self, name: str, partitions: int = 1, **config: str) -> str:
-        """Makes a topic; returns its address."""
+        """Makes a topic, unless an earlier run has left it there; returns its address."""
         config = {key.replace("_", "."): value for key, value in config.items()}
         made = self._admin.create_topics([NewTopic(name, partitions, 1, config=config)])
-        made[name].result(30)
+        try:
+            made[name].result(30)
+        except KafkaException as error:
+            # Also what an answer that came too late, and was asked for again, says.
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise AssertionError(f"{self.address}: {error.args[0].str()}") from error
         return f"kafka://{self.address}/{name}"
 
     def add_partitions(self, name: str, total: int) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import grpc
-from google.api_core.exceptions import GoogleAPICallError
+from google.api_core.exceptions import AlreadyExists, GoogleAPICallError
 from google.pubsub_v1 import PublisherClient, PubsubMessage, SubscriberClient
 from google.pubsub_v1.services.publisher.transports import PublisherGrpcTransport
 from google.pubsub_v1.services.subscriber.transports import SubscriberGrpcTransport
@@ -40,17 +40,22 @@ class PubSub(Service):
             )
 
     def topic(self, name: str, **subscription: Any) -> str:
-        """Makes a topic with a subscription of the same name; returns their address."""
+        """Makes a topic with a subscription of the same name; returns their address.
+
+        What an earlier run has left there stays as it is.
+        """
         path = f"projects/{self.project}/topics/{name}"
         with self.clients() as (publisher, subscriber):
-            publisher.create_topic(name=path)
-            subscriber.create_subscription(
-                request={
-                    "name": f"projects/{self.project}/subscriptions/{name}",
-                    "topic": path,
-                    **subscription,
-                }
-            )
+            with suppress(AlreadyExists):
+                publisher.create_topic(name=path)
+            with suppress(AlreadyExists):
+                subscriber.create_subscription(
+                    request={
+                        "name": f"projects/{self.project}/subscriptions/{name}",
+                        "topic": path,
+                        **subscription,
+                    }
+                )
         return f"pubsub://{self.project}/{name}"
 
     def send(self, topic: str, values: Iterable[str | bytes], **message: Any) -> list[str]:

@@ -73,8 +73,17 @@ def typed(script: str, folder: Path, **environment: str) -> str:
     return done.stdout
 
 
+@pytest.fixture
+def no_services(copy):
+    """Stop what a test that was killed has left of the services, and what this one leaves."""
+    typed("source .venv/bin/activate; python -m examples.services down", copy)
+    yield
+    typed("source .venv/bin/activate; python -m examples.services down", copy)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
+@pytest.mark.usefixtures("no_services")
 def test_every_command_works_as_printed(copy):
     for block in BLOCKS:
         if "$DATA" not in block:
