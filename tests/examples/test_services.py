@@ -52,5 +52,5 @@ def test_down_leaves_nothing(folder):
     assert _up(folder, "kafka") == 0
     assert command.main(["--folder", str(folder), "down"]) == 0
     assert not (folder / "kafka").exists()
-    found = subprocess.run(["pgrep", "-f", str(folder / "kafka")], capture_output=True)  # noqa: S607
+    found = subprocess.run(["pgrep", "-f", str(folder / "kafka")], capture_output=True)
     assert found.returncode == 1
