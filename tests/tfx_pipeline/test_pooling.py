@@ -88,7 +88,9 @@ def test_nothing_is_scaled_where_nothing_can_be_told(wrong):
     assert agreed(alone) is alone
 
 
-def test_the_model_answers_as_it_was_judged(tiny_bert):
+@pytest.fixture
+def asked(tiny_bert):
+    """Return a model of two parts that no training has touched, texts, and its inputs for them."""
     import tensorflow as tf
 
     from tfx_pipeline.config import EncoderConfig
@@ -105,6 +107,11 @@ def test_the_model_answers_as_it_was_judged(tiny_bert):
     linear = model.get_layer("wide")
     linear.rarity.assign(np.ones(linear.rarity.shape))
     linear.kernel.assign(np.random.default_rng(1).normal(size=linear.kernel.shape))
+    return model, texts, inputs
+
+
+def test_the_model_answers_as_it_was_judged(asked):
+    model, texts, inputs = asked
     outputs = {name: value.numpy() for name, value in model(inputs).items()}
     assert outputs["logits"] == pytest.approx(outputs["parts"].min(axis=1, keepdims=True))
     truth = (outputs["parts"].sum(axis=1) > np.median(outputs["parts"].sum(axis=1))).astype(int)
@@ -114,3 +121,14 @@ def test_the_model_answers_as_it_was_judged(tiny_bert):
     judged = scale(model, scored)
     assert not np.allclose(judged.logits, scored.logits)
     assert model(inputs)["logits"].numpy() == pytest.approx(judged.logits, abs=1e-4)
+
+
+def test_early_stopping_looks_at_the_part_that_is_trained(asked):
+    from tfx_pipeline.config import TrainingConfig
+    from tfx_pipeline.training.learner import Learner
+
+    model, _, inputs = asked
+    parts = model(inputs)["parts"].numpy()
+    assert (parts[:, 0] > parts[:, 1]).any()
+    answer = Learner(model, TrainingConfig())(inputs, training=False)
+    assert answer.numpy() == pytest.approx(parts[:, :1])

@@ -20,7 +20,7 @@ from tfx_pipeline.model.heads import token_embedding
 
 @keras.saving.register_keras_serializable(package="livebert")
 class Learner(keras.Model):
-    """A network with the step that trains it; its own answer is the network's `logits`.
+    """A network with the step that trains it; its own answer is what early stopping judges.
 
     Args:
         network: what `build_model` returns.
@@ -48,8 +48,12 @@ class Learner(keras.Model):
         self.built = True
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Return the logits."""
-        return self.network(inputs, training=training)["logits"]
+        """Return the network's logits, of an anomaly those of the part that is trained.
+
+        Their lesser says nothing before both parts are on one scale, which is after training.
+        """
+        found = self.network(inputs, training=training)
+        return found["parts"][:, :1] if "parts" in found else found["logits"]
 
     def train_step(self, data: Any) -> Any:
         """Take one step and return the running loss and metrics."""
