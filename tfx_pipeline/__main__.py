@@ -198,19 +198,23 @@ def _review(arguments: argparse.Namespace) -> int:
 
 def _select(arguments: argparse.Namespace) -> int:
     from tfx_pipeline import config
-    from tfx_pipeline.selection import select
+    from tfx_pipeline.screen import noise_into
 
     if arguments.count < 1 or not 0.5 <= (arguments.surer_than or 1) <= 1:
         raise ConfigError("--count is at least 1, --surer-than between 0.5 and 1")
     loaded = config.load(arguments.config, arguments.set)
-    found = select(
-        loaded,
-        arguments.data,
-        arguments.count,
-        arguments.output,
-        arguments.surer_than,
-        arguments.labelled,
-    )
+    # TensorFlow's banner, which no setting of its own keeps back.
+    with noise_into(Path(os.devnull)):
+        from tfx_pipeline.selection import select
+
+        found = select(
+            loaded,
+            arguments.data,
+            arguments.count,
+            arguments.output,
+            arguments.surer_than,
+            arguments.labelled,
+        )
     unread = f"; {found.rejected} rows hold none" if found.rejected else ""
     print(f"{found.events} events of {found.templates} templates{unread}")
     print(f"{arguments.output}: {found.chosen} to label, in the field {loaded.data.label!r}")
@@ -228,14 +232,18 @@ def _keys(_: argparse.Namespace) -> int:
 
 def _compile(arguments: argparse.Namespace) -> int:
     from tfx_pipeline import config
+    from tfx_pipeline.screen import noise_into
 
     loaded = config.load(arguments.config, arguments.set)
     output = arguments.output or Path(f"{loaded.name}-{arguments.runner}.yaml")
     if output.suffix not in (".yaml", ".yml", ".json"):
         raise ConfigError(f"--output {output}: name a .yaml or a .json file")
-    from tfx_pipeline.kubeflow import compile_pipeline
+    # TensorFlow's banner, and how TFX calls what it deprecates.
+    with noise_into(Path(os.devnull)):
+        from tfx_pipeline.kubeflow import compile_pipeline
 
-    print(compile_pipeline(loaded, output, vertex=arguments.runner == "vertex"))
+        written = compile_pipeline(loaded, output, vertex=arguments.runner == "vertex")
+    print(written)
     return 0
 
 

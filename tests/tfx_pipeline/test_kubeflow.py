@@ -137,6 +137,17 @@ def specs(trained, tiny_bert, tmp_path_factory) -> dict[str, dict]:
 
 
 @pytest.mark.slow
+def test_compile_says_where_the_spec_is_and_nothing_else(trained, tmp_path):
+    command = ["compile", "--runner", "vertex", "--config", str(trained.anomaly_config)]
+    command += ["--output", str(tmp_path / "spec.json")]
+    done = subprocess.run(
+        [sys.executable, "-m", "tfx_pipeline", *command], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'spec.json'}\n")
+    assert done.stderr == ""
+
+
+@pytest.mark.slow
 @pytest.mark.timeout(1500)
 @pytest.mark.parametrize("runner", ["kubeflow", "vertex"])
 def test_a_spec_has_image_resources_and_what_its_backend_knows(specs, runner):
