@@ -76,9 +76,10 @@ def typed(script: str, folder: Path, **environment: str) -> str:
 @pytest.fixture
 def no_services(copy):
     """Stop what a test that was killed has left of the services, and what this one leaves."""
-    typed("source .venv/bin/activate; python -m examples.services down", copy)
+    stop = "source .venv/bin/activate; python -m examples.services down"
+    typed(stop, copy)
     yield
-    typed("source .venv/bin/activate; python -m examples.services down", copy)
+    typed(stop, copy)
 
 
 @pytest.mark.slow
